@@ -1,6 +1,6 @@
 /**
- * Largest error of a result: absolute up to an expected value of 1, relative beyond. It distinguishes a kernel that
- * computes from one that does not.
+ * Largest error of a result: absolute for expected values up to 1, else relative. It distinguishes a correct kernel
+ * from one that skips its work.
  */
 const TOLERANCE = 1e-5;
 

@@ -1,4 +1,4 @@
-/** Bulk recording of pairs and scalars, durable, beside the bare databases inserting the same rows. */
+/** Throughput of durable bulk recording of pairs and scalars, compared with bare databases that insert the same rows. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -10,7 +10,7 @@ import type { Comparison } from './comparison.ts';
 import { startService } from './service.ts';
 import { interleave, median } from './statistics.ts';
 
-/** Items of a request, each a pair and two scalars; requests of each client. */
+/** Items per request, each a pair and two scalars. */
 const ITEMS = 1000;
 const CLIENTS = 4;
 const REQUESTS = 10;
@@ -18,7 +18,7 @@ const REPEATS = 3;
 
 const GOAL = { atLeast: 0.3 } as const;
 
-/** Rates are in items a second. */
+/** Measures the rates of bulk recording, in items per second. */
 export async function benchBulk(): Promise<Comparison[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'lossmeter-bulk-'));
   try {
@@ -72,7 +72,7 @@ export async function benchBulk(): Promise<Comparison[]> {
 
 const shown = (rate: number): string => `${rate.toFixed(0)} items/s`;
 
-/** Each client is a rank, and records one step after the other. */
+/** Each client records one rank, one step after another. */
 async function record(port: number, run: string): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: CLIENTS });
   const started = performance.now();
@@ -126,7 +126,7 @@ CREATE TABLE scalars (run INTEGER, series INTEGER, attempt INTEGER, step INTEGER
   PRIMARY KEY (run, series, attempt, step, rank));
 `;
 
-/** An index that the store has in SQLite alone. */
+/** Index that the store has only in SQLite. */
 const SQLITE_INDEX = 'CREATE INDEX ranks_by_loss ON ranks (run, step, loss) WHERE loss IS NOT NULL;';
 
 /** Inserts of the rows of an item; parameters are the run, the step, the rank and the loss. */
@@ -139,7 +139,7 @@ const INSERTS = [
   'INSERT INTO scalars VALUES (?1, 1, 0, ?2, ?3, ?4)',
 ].map((sql) => sql.replace('DIGEST', 'd'.repeat(32)).replaceAll('NUMERATORS', 'n'.repeat(16)));
 
-/** The same rows in an SQLite file, written by one thread without HTTP. */
+/** Inserts the same rows into an SQLite file, from one thread and without HTTP. */
 function insert(file: string): number {
   const database = new DatabaseSync(file);
   const tables = TABLES.replaceAll(/PRIMARY KEY \(([^)]*)\)\);/g, 'PRIMARY KEY ($1)) WITHOUT ROWID;');
@@ -164,7 +164,7 @@ function insert(file: string): number {
   return rate;
 }
 
-/** The same rows by pgbench: each client is a rank, and a transaction has the rows of a request. */
+/** Inserts the same rows by pgbench: each client is a rank, and one transaction contains the rows of one request. */
 async function pgbench(folder: string, url: string, round: number): Promise<number> {
   const script = path.join(folder, 'bulk.sql');
   const own = INSERTS.map((sql) =>

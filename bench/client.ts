@@ -16,7 +16,7 @@ const TIME = { what: 'Python client, 131 MB of float32', unit: '×', goal: { atM
 const MEMORY = { what: 'memory of the Python client at its peak', unit: 'MB', goal: { atMost: 32 } } as const;
 const GRADIENT = { ...MEMORY, what: 'the same with the gradient, beyond the gradient itself' } as const;
 
-/** Compares the Python client with Python's own http.client, which posts prepared bytes. */
+/** Compares the Python client with Python's http.client, which posts prepared bytes. */
 export async function benchClient(): Promise<Comparison[]> {
   const environment = await peerEnvironment();
   if ('missing' in environment) return [TIME, MEMORY, GRADIENT].map((row) => notMeasured(row, environment.missing));

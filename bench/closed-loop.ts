@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 /**
- * Requests per second when every connection sends its next request once the last is answered. It writes prepared bytes
- * to plain sockets: Node's own HTTP client takes more time for a request than the compared servers, and would hide the
- * difference between them.
+ * Requests per second when every connection sends its next request after each answer. Writes prepared bytes to plain
+ * sockets: Node's own HTTP client takes more time per request than the compared servers, and would hide the difference
+ * between them.
  */
 export async function requestsPerSecond(
   port: number,
@@ -44,7 +44,7 @@ async function runConnection(port: number, request: Buffer, deadline: number): P
   return answered;
 }
 
-/** Length of the HTTP answer that begins here; undefined while its header is incomplete. */
+/** Byte length of the HTTP answer at the start of `received`; undefined while its header is incomplete. */
 function answerLength(received: Buffer): number | undefined {
   const headerEnd = received.indexOf('\r\n\r\n');
   if (headerEnd < 0) return undefined;

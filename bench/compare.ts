@@ -12,9 +12,9 @@ import { peerEnvironment } from './peers/environment.ts';
 import { PyTorchDivergence } from './peers/pytorch-divergence.ts';
 import { gigabytesPerSecond, interleave, interleavedMedians, median, time } from './statistics.ts';
 
-/** Bytes of each tensor: more than the caches of the processor. */
+/** Bytes of each tensor, more than the caches of the processor hold. */
 const TENSOR_BYTES = 2 ** 25;
-/** Tensors as large as those of the other peers: the allocator reuses the memory of smaller ones. */
+/** Bytes of each tensor for PyTorch, as in the bench of the peers: the allocator reuses the memory of smaller tensors. */
 const PEER_BYTES = 2 ** 27;
 const BLOCK_BYTES = 2 ** 21;
 const ROUNDS = 7;
@@ -23,7 +23,7 @@ const WARM_UP_ROUNDS = 4;
 const DTYPES: readonly KernelDType[] = ['float32', 'float16', 'bfloat16'];
 const CLASSES = [32_000, 128_256];
 const GOAL = { atLeast: 0.45 } as const;
-/** Lines of the report. The goal is of tensors that stand where each side computes them, as in `peers`. */
+/** Lines of the report. The goal applies to tensors in the memory where each side computes, as in `peers`. */
 const PEER_ROWS = {
   inPlace: {
     what: 'forward KL of 32000 classes, float32, one thread, logits in its memory',
@@ -49,10 +49,10 @@ export interface Pair {
   logits: Buffer<ArrayBuffer>;
 }
 
-/** Few rows are made, and repeated: making rows takes longer than comparing them. */
+/** Number of generated rows; the tensors repeat them, because generating rows takes longer than comparing them. */
 const DISTINCT_ROWS = 8;
 
-/** Logits in ±10, and the same with noise in ± `noise`. */
+/** Makes a reference uniform in ±10, and logits that differ from it by noise in ± `noise`. */
 function makePair(dtype: KernelDType, classes: number, noise: number, bytes = TENSOR_BYTES): Pair {
   const random = seededRandom(4);
   const width = ELEMENT_TYPES[dtype].bytes;
@@ -64,7 +64,7 @@ function makePair(dtype: KernelDType, classes: number, noise: number, bytes = TE
   return { dtype, classes, rows, reference: repeated(reference), logits: repeated(logits) };
 }
 
-/** Measures comparisons of two sets of logits, on one thread, against the evaluation of one and against PyTorch. */
+/** Compares two sets of logits on one thread, and measures the time against the evaluation of one set and against PyTorch. */
 export async function benchCompare(): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const dtype of DTYPES) {
@@ -106,7 +106,7 @@ async function benchPair(pair: Pair, kind: string): Promise<Comparison[]> {
   });
 }
 
-/** Calls a function for each block of rows [first, end), as the service cuts them. */
+/** Calls a function for each block of rows [first, end), in blocks as the service uses them. */
 function forEachBlock({ dtype, classes, rows }: Pair, handle: (first: number, end: number) => void): void {
   const rowsPerBlock = Math.max(1, Math.floor(BLOCK_BYTES / (classes * ELEMENT_TYPES[dtype].bytes)));
   for (let first = 0; first < rows; first += rowsPerBlock) handle(first, Math.min(rows, first + rowsPerBlock));

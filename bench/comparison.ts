@@ -4,7 +4,7 @@ export interface Comparison {
   figure: string;
   against: string;
   /**
-   * The figure divided by its reference (×), minus its reference (MB), or the figure itself (ms); undefined when not
+   * Figure divided by its reference (×), figure minus its reference (MB), or the figure itself (ms); undefined when not
    * measured.
    */
   value?: number;

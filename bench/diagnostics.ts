@@ -13,7 +13,7 @@ import { makeLabels, makeLogits } from './logits.ts';
 import { interleavedMedians } from './statistics.ts';
 
 /**
- * Rows and classes: a usual batch; a large vocabulary, whose blocks have few rows; and a small batch, most of whose
+ * Rows and classes: a usual batch; a large vocabulary, which has few rows per block; and a small batch, in which most
  * rows are among the worst.
  */
 const SHAPES = [
@@ -24,7 +24,10 @@ const SHAPES = [
 const BLOCK_BYTES = 2 ** 21;
 const ROUNDS = 15;
 
-/** Smaller batches take microseconds, so the time of the request would dominate. */
+/**
+ * Number of logits above which the goal applies. Smaller batches take microseconds, and the time of the request would
+ * dominate.
+ */
 const INLINE = 65_536;
 
 const FINITE_GOAL = { atMost: 1.03 } as const;

@@ -27,8 +27,8 @@ const BLOCK_BYTES = 2 ** 21;
 const ROUNDS = 9;
 
 /**
- * Tolerance relative to an element of the softmax, which is 1/CLASSES on average. At the target the gradient is −1 with
- * a rounding of float32; the derivative of softcap adds some.
+ * Tolerance in comparison with an element of the softmax, which is 1/CLASSES on average. At the target the gradient is
+ * −1 with a rounding of float32; the derivative of softcap adds to it.
  */
 const GRADIENT_TOLERANCE = 1e-7;
 
@@ -40,13 +40,13 @@ const GRADIENTS: readonly { dtype: KernelDType; variant: Variant; goal?: { atLea
   { dtype: 'float64', variant: 'relaxed' },
 ];
 
-/** A result that a request can ask for in addition to its loss. */
+/** Result that a request can request in addition to its loss. */
 interface Feature {
   name: string;
   options: Record<string, unknown>;
   weight?: boolean;
   probabilities?: boolean;
-  /** Greatest multiple of the plain forward. */
+  /** Greatest time, as a multiple of the plain forward. */
   goal?: number;
 }
 
@@ -129,7 +129,7 @@ async function benchGradient({ dtype, variant, goal }: (typeof GRADIENTS)[number
 /** Measures evaluations with each feature, block by block like the service, as multiples of the plain forward. */
 async function benchCosts(): Promise<Comparison[]> {
   const kernel = Kernel.load();
-  // A gradient is returned in the slab of its logits.
+  // The gradient is returned in the slab of its logits.
   const slab = new ArrayBuffer(BLOCK_BYTES);
   const runs = [PLAIN, ...FEATURES].map((feature) => {
     const blocks = blocksOf(feature, 'float32');
@@ -149,7 +149,7 @@ async function benchCosts(): Promise<Comparison[]> {
   }));
 }
 
-/** Blocks of a batch, cut as by the evaluator. */
+/** Blocks of a batch, divided like those of the evaluator. */
 function blocksOf(feature: Feature, dtype: KernelDType, rows = ROWS): { block: Block; logits: Uint8Array }[] {
   const logits = makeLogits(dtype, rows, CLASSES);
   const rowBytes = CLASSES * DTYPE_BYTES[dtype];

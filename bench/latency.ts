@@ -19,13 +19,14 @@ const UPLOAD_MS = 8000;
 const IDLE_MS = 2000;
 const ASK_EVERY_MS = 5;
 
-/** Measures the delay of the event loop and of /livez, while idle and while large bodies arrive. */
+/** Delays of the event loop and of /livez during one measurement. */
 interface Latency {
   loop: LoopDelay;
   /** Milliseconds until each answer of /livez. */
   answers: number[];
 }
 
+/** Measures the delay of the event loop and of /livez, while idle and while large bodies arrive. */
 export async function benchLatency(): Promise<Comparison[]> {
   await using service = await startService({ imports: [LOOP_DELAY] });
   const request = httpRequest(largeBatch().body);

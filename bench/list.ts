@@ -19,7 +19,7 @@ import { benchStart } from './start.ts';
 import type { Section } from './sections.ts';
 
 interface Topic {
-  /** The quantity and its reference: the page of the figures says it above its table. */
+  /** Quantity and reference of the figures. The page of the figures shows the text above its table. */
   readonly text: string;
   readonly run: Section;
 }

@@ -24,8 +24,8 @@ const ROUNDS = 9;
 const READ_BYTES = 2 ** 21;
 
 /**
- * Compares the evaluation of a file in the system's cache with reading it on one thread: into one small buffer again
- * and again, which is the least possible time, and into a buffer of its whole size.
+ * Compares the evaluation of a file in the system's cache with reading it on one thread. It is read repeatedly into one
+ * small buffer, which takes the least possible time, and into a buffer of its whole size.
  */
 export async function benchLocalFile(): Promise<Comparison[]> {
   const folder = mkdtempSync(path.join(tmpdir(), 'lossmeter-bench-'));

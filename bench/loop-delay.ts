@@ -2,7 +2,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
 
-/** Resolution in milliseconds, which every measured delay includes. */
+/** Delays of the event loop in milliseconds. Each includes the resolution of 1 ms. */
 export interface LoopDelay {
   p99: number;
   max: number;

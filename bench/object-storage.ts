@@ -1,6 +1,7 @@
 /**
- * Compares an object with the same local file: `npm run bench:s3 -- step.safetensors s3://bucket/step.safetensors`, with
- * the variables of AWS. The server may be on this machine, and then takes its time from the evaluation.
+ * Compares the evaluation of an object with that of the same local file: `npm run bench:s3 -- step.safetensors
+ * s3://bucket/step.safetensors`, with the variables of AWS. A storage server on this machine takes processor time from
+ * the evaluation.
  */
 import { loadConfig } from '../src/environment.ts';
 import { KernelPool } from '../src/engine/pool.ts';
@@ -13,7 +14,10 @@ import { gigabytesPerSecond, interleave, median } from './statistics.ts';
 const WORKERS = 2;
 const WARM_UP_ROUNDS = 1;
 const ROUNDS = 5;
-/** Bytes of a range of the download alone, and ranges at a time: those of an evaluation. */
+/**
+ * Bytes of a range, and number of simultaneous ranges, of the download without evaluation. They equal those of an
+ * evaluation.
+ */
 const RANGE_BYTES = 2 ** 21;
 const AT_ONCE = 12;
 

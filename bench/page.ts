@@ -1,4 +1,4 @@
-/** Writes docs/performance.md from the results of a whole bench. */
+/** Writes docs/performance.md from the results of a complete bench. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { COLUMNS, cellsOf, notesOf } from './comparison.ts';
 import { TOPICS } from './list.ts';

@@ -21,7 +21,7 @@ const ROUNDS = 9;
 const LOSS_TOLERANCE = 1e-4;
 const GRADIENT_TOLERANCE = 1e-7;
 
-/** The peer's fastest setting for small tensors: threads that wait for one another become very slow on busy cores. */
+/** The peer's fastest setting for small tensors. Threads that wait for each other become very slow on busy cores. */
 const ONE_THREAD = { OMP_NUM_THREADS: '1' };
 
 type Row = Pick<Comparison, 'what' | 'unit' | 'goal'>;

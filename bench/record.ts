@@ -1,4 +1,7 @@
-/** Recording, one pair a request, over replicas on PostgreSQL and on SQLite, beside pgbench inserting the same rows. */
+/**
+ * Throughput of recording, one pair per request, over replicas on PostgreSQL and on SQLite, compared with pgbench that
+ * inserts the same rows.
+ */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
@@ -17,7 +20,7 @@ const REPEATS = 3;
 
 const GOAL = { atLeast: 0.3 } as const;
 
-/** Recordings a second, and milliseconds of each answer. */
+/** Recordings per second, and milliseconds until an answer. */
 interface Load {
   rate: number;
   median: number;
@@ -41,7 +44,7 @@ export async function benchRecord(): Promise<Comparison[]> {
     try {
       let round = 0;
       const ports = replicas.map(({ port }) => port);
-      // Untimed: code is compiled, connections are made.
+      // Warm-up without timing: code is compiled, and connections are opened.
       await record(ports, 'warm', 2);
       await record([single.port], 'warm', 2);
       const loads: Load[][] = [[], [], []];
@@ -85,7 +88,7 @@ function middle(loads: readonly Load[]): Load {
   return { rate: of('rate'), median: of('median'), p99: of('p99') };
 }
 
-/** Each recorder is a rank of one of the runs, and records one step after the other. */
+/** Each recorder records one rank of one of the runs, one step after another. */
 async function record(ports: readonly number[], name: string, seconds: number): Promise<Load> {
   const agent = new Agent({ keepAlive: true, maxSockets: RECORDERS });
   const end = performance.now() + 1000 * seconds;
@@ -143,7 +146,7 @@ CREATE SEQUENCE changes;
 INSERT INTO runs (id) SELECT generate_series(0, 999);
 `;
 
-/** Inserts of the rows of one recording, in one transaction. @param round makes other runs at each call */
+/** Inserts of the rows of one recording, in one transaction. @param round number of the call, which selects different runs */
 const transaction = (round: number): string => `\\set step :step + 1
 \\set run ${10 * round} + :client_id / ${RANKS}
 \\set rank :client_id % ${RANKS}

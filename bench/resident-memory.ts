@@ -23,11 +23,11 @@ interface Watched<R> {
   idle: number;
   peak: number;
   samples: number[];
-  /** The readings in few numbers, as text. */
+  /** Up to CURVE_POINTS of the readings, as text. */
   curve: string;
 }
 
-/** Reads the memory of a process while work is under way. */
+/** Samples the resident memory of a process during `work`. */
 export async function watchMemory<R>(pid: number, work: () => Promise<R>): Promise<Watched<R>> {
   const idle = residentMegabytes(pid);
   const samples: number[] = [];

@@ -1,7 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { SqliteStore } from '../src/runs/sqlite/store.ts';
 
-/** Fills a file with a long history by a few statements. Real recordings, one by one, would take ten minutes. */
+/** Fills a file with a long history by a few SQL statements. Recording the batches one by one would take ten minutes. */
 export function fillRun(
   path: string,
   { run, batches, ranks, microBatches }: { run: string; batches: number; ranks: number; microBatches: number },

@@ -17,14 +17,14 @@ const [RANKS, MICRO_BATCHES] = [8, 4];
 const [ROWS, CLASSES] = [8, 1000];
 const EVALUATIONS = 400;
 
-/** Untimed pairs of an evaluation and a recording, until V8 has compiled the code of both. */
+/** Warm-up pairs of an evaluation and a recording, until V8 has compiled the code of both. */
 const WARM_UP = 1500;
 const READS = 15;
 
-/** Runs of a list, and steps of each. */
+/** Number of runs in a list, and of steps in each. */
 const [RUNS, STEPS] = [10_000, 20];
 
-/** Scalars of a run. */
+/** Number of scalar series in a run, and of points in all of them. */
 const [SERIES, POINTS] = [200, 100_000];
 
 const RECORD_GOAL = { atMost: 1 } as const;

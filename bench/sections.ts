@@ -5,7 +5,7 @@ import type { Comparison } from './comparison.ts';
 
 export type Section = () => Promise<Comparison[]>;
 
-/** Figures of a bench, as they are saved. */
+/** Figures of a bench, in the format in which they are saved. */
 export interface Results {
   /** ISO 8601. */
   date: string;
@@ -16,7 +16,7 @@ export interface Results {
 /** Folder of the results. */
 export const RESULTS = new URL('./results/', import.meta.url);
 
-/** @returns the named sections, all when none is named; ends the process for an unknown name */
+/** Selects the named sections, or all without names. Ends the process for an unknown name. */
 export function chooseSections(
   sections: Readonly<Record<string, Section>>,
   names: readonly string[],
@@ -30,8 +30,8 @@ export function chooseSections(
 }
 
 /**
- * Runs sections one after another, prints their report, and saves it as JSON in bench/results, beside the last report of
- * the sections that do not run.
+ * Runs sections one after another, prints their report, and saves it as JSON in bench/results. Keeps the last results
+ * of the other sections.
  * @param prepare preparation with its own time limit
  */
 export async function runSections(
@@ -65,7 +65,7 @@ export async function runSections(
   writeFileSync(file, `${JSON.stringify(saved, undefined, 2)}\n`);
 }
 
-/** Saved rows of sections that did not run now. */
+/** Saved rows of the sections that did not run this time. */
 function rowsBefore(file: URL, ran: readonly [string, Section][]): Results['rows'] {
   if (!existsSync(file)) return [];
   const { rows } = JSON.parse(readFileSync(file, 'utf8')) as Results;

@@ -68,7 +68,7 @@ async function start(
   const port = await freePort();
   const started = performance.now();
   const child = spawn(program, args, {
-    // Redirects the service's output, its log and start errors, to standard error: our standard output is for the
+    // Redirects the service's output, its log and start errors, to standard error. Standard output is reserved for the
     // report.
     stdio: ['ignore', 2, 2, ...(hasChannel ? ['ipc' as const] : [])],
     env: { ...process.env, ...environmentFor(String(port)) },

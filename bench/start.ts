@@ -6,10 +6,7 @@ import { interleave, median } from './statistics.ts';
 
 const ROUNDS = 7;
 
-/**
- * Measures the time from the start of the process until the service is ready, compared with a Node.js that does
- * nothing.
- */
+/** Measures the time from the start of the process until the service is ready, compared with an empty Node.js process. */
 export async function benchStart(): Promise<Comparison[]> {
   const ofService: number[] = [];
   const ofNode: number[] = [];

@@ -1,11 +1,11 @@
-/** The middle value; the mean of the middle two of an even number. */
+/** Middle value; for an even number of values, the mean of the middle two. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const upper = sorted[sorted.length >> 1]!;
   return sorted.length % 2 === 1 ? upper : (upper + sorted[(sorted.length >> 1) - 1]!) / 2;
 }
 
-/** Percentile: the least value that is not below `percent` of the values. */
+/** Percentile: the least value that at least `percent` % of the values do not exceed. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)]!;
@@ -15,7 +15,7 @@ export function mean(values: Float64Array): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** At most `count` of the values, evenly spaced, with the first and the last. */
+/** At most `count` of the values, evenly spaced, including the first and the last. */
 export function thin(values: readonly number[], count: number): number[] {
   if (values.length <= count) return [...values];
   return Array.from({ length: count }, (_, k) => values[Math.round((k * (values.length - 1)) / (count - 1))]!);
@@ -28,7 +28,7 @@ export function time(action: () => void): number {
   return performance.now() - started;
 }
 
-/** Milliseconds until V8 optimizes a kernel, by compiling it a second time. */
+/** Milliseconds until V8 has optimized a kernel, which it compiles a second time. */
 const WARM_UP_MS = 700;
 
 /** Runs `action` until its code is optimized. */

@@ -1,4 +1,7 @@
-/** Shares of the main thread and of all other threads in the processor time of a request: how many cores a process uses. */
+/**
+ * Processor time of a request on the main thread and on all other threads. Their ratio limits the cores that a process
+ * can use.
+ */
 import { readFileSync, readdirSync } from 'node:fs';
 import { requestsPerSecond } from './closed-loop.ts';
 import type { Comparison } from './comparison.ts';
@@ -11,7 +14,7 @@ const CONNECTIONS = 8;
 const WARM_UP_MS = 4000;
 const MEASURED_MS = 5000;
 
-/** Milliseconds of processor time. */
+/** Processor time of the main thread and of the other threads, in milliseconds. */
 interface Shares {
   main: number;
   others: number;
@@ -24,7 +27,10 @@ const SHAPES = [
   ['64 slabs', 1024, 32_000],
 ] as const;
 
-/** Cores up to which a process with as many workers gains, by the shares of two. */
+/**
+ * Estimates the number of cores up to which a process with one worker per core gains. Uses the processor times with two
+ * workers.
+ */
 export async function benchThreads(): Promise<Comparison[]> {
   await using service = await startService({ environment: { LOSSMETER_WORKERS: '2' } });
   const comparisons: Comparison[] = [];

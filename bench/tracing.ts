@@ -5,7 +5,7 @@ import { SMALL_REQUESTS, compareSmallRequests } from './small-requests.ts';
 
 const WHAT = `traced: processor time of ${SMALL_REQUESTS}`;
 
-/** Compares requests that are traced, all of them or one in a hundred, with requests that are not. */
+/** Compares traced requests, with all or 1 % of them sampled, with untraced requests. */
 export async function benchTracing(): Promise<Comparison[]> {
   await using collector = await startBaseline('drain-server');
   const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${collector.port}` };

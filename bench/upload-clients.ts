@@ -1,6 +1,4 @@
-/**
- * Clients that upload one body after another, on their own thread, so that the measuring thread does not wait for them.
- */
+/** Clients that upload one body after another, on their own thread, so that they do not block the measuring thread. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { requestsPerSecond } from './closed-loop.ts';
 

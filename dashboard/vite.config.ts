@@ -5,7 +5,7 @@ export default defineConfig({
   base: './',
   build: {
     target: 'es2022',
-    // The service's Content-Security-Policy forbids most inlined assets (data: URLs).
+    // The service's Content-Security-Policy allows `data:` URLs for images only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     emptyOutDir: true,

@@ -1,4 +1,4 @@
-/** Blocks of rows as they are given to the kernels, as they stand in the kernels' memory, and results about them. */
+/** Blocks of rows as input of the kernels, their parts in the kernels' memory, and their results. */
 import { DTYPE_BYTES, isFloat8 } from '../src/tensor/dtype.ts';
 import type { FloatDType, KernelDType } from '../src/tensor/dtype.ts';
 import type { ByteSource } from './arena.ts';
@@ -16,27 +16,30 @@ export interface KernelBlock {
   transform?: Transform | undefined;
   /** Class probabilities, shaped like the logits. */
   probabilities?: { dtype: FloatDType; data: Uint8Array } | undefined;
-  /** Weights of the classes; 1 without. */
+  /** Weights of the classes. Every weight is 1 when absent. */
   weights?: Float64Array | undefined;
 }
 
 /** Results about class probabilities that need no logits. */
 export interface RowProbabilities extends RowMasses {
-  /** The most probable class, the first of equals; LEFT_OUT stays. */
+  /** Most probable class of each row, the lowest index on ties. NO_TARGET and LEFT_OUT are kept. */
   targets: Int32Array<ArrayBuffer>;
 }
 
 /** Norms, extremes and counts of the values of a block. */
 export interface BlockSurvey extends RowSurvey {
   /**
-   * Counts over the rows that are not left out: finite values other than 0 by their exponent field as float64 (⌊log2
-   * |x|⌋ + 1023; 0 for values that are subnormal there), and zeros.
+   * Counts over the rows that are not left out. `exponents` counts finite nonzero values by the exponent field of their
+   * float64, ⌊log2 |x|⌋ + 1023, or 0 for float64 subnormals. `zeros` counts zeros.
    */
   exponents: Uint32Array<ArrayBuffer>;
   zeros: number;
 }
 
-/** Memory kept between blocks: a slab of float16 with its gradient in float64 takes about 30 MB. */
+/**
+ * Largest memory, in bytes, that is kept between blocks. A slab of float16 with its gradient in float64 takes about 30
+ * MB.
+ */
 export const KEPT_BYTES = 64 * 2 ** 20;
 
 /** Logits in the kernels' memory. */
@@ -45,7 +48,7 @@ export interface PlacedLogits {
   logits: number;
 }
 
-/** Bytes of a placed element. float8 is kept beside the bfloat16 that the kernels read. */
+/** Bytes of memory per placed element. float8 elements stay in memory beside the bfloat16 copy that the kernels read. */
 export function placedBytes(dtype: FloatDType): number {
   return DTYPE_BYTES[dtype] + (isFloat8(dtype) ? DTYPE_BYTES.bfloat16 : 0);
 }
@@ -63,7 +66,7 @@ export interface Placed {
   transform: Transform | undefined;
   /** Logits are x = offset + scale·v of the placed values v. */
   scale: number;
-  /** Columns of RowOffsets and GivenRows, where softcap is evaluated in float32. */
+  /** Addresses of the columns of RowOffsets and GivenRows; 0 unless softcap is evaluated in float32. */
   offsets: number;
   givenRows: number;
   targets: number;
@@ -72,11 +75,11 @@ export interface Placed {
   probabilities: number;
   masses: number;
   gradients: number;
-  /** Powers of two by which the rows of the gradient have to be multiplied. */
+  /** Address of f64 per row: the power of two that the elements of its gradient must be multiplied by. */
   scales: number;
 }
 
-/** No block. */
+/** Empty block: no rows, and no part is placed. */
 export const NOTHING: Placed = {
   dtype: 'float32',
   received: 'float32',

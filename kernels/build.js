@@ -1,9 +1,8 @@
-// Compiles the AssemblyScript kernels into one WebAssembly file per variant, from the same source, each in a thread of
-// its own. Kernels that are up to date stay. Plain JavaScript, because `prepare` runs it on whatever Node.js installed
-// the package.
+// Compiles the AssemblyScript kernels into one WebAssembly file per variant, each in its own thread. Keeps kernels that
+// are up to date. Plain JavaScript, because `prepare` runs it with any Node.js version that installs the package.
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import asc, { version } from 'assemblyscript/asc';
@@ -15,21 +14,15 @@ const VARIANTS = {
   relaxed: ['--enable', 'simd', '--enable', 'relaxed-simd'],
 };
 
-/** SHA-256 of what the kernels of build/ were compiled from. */
-const DIGEST = new URL('build/sources.sha256', import.meta.url);
+/** SHA-256 of the compiler's version, the sources of this folder and the kernels that were compiled from them. */
+const STAMP = `${folder}build/stamp.sha256`;
 
-/** @returns the digest of the sources, of this file and of the compiler's version */
-function digestOfSources() {
-  const sources = readdirSync(`${folder}assembly`, { recursive: true }).map((name) => `assembly/${name}`);
+/** Returns the digest of the files as they are now. It changes with a source, and with a kernel that is changed or missing. */
+function digest() {
+  const files = readdirSync(folder, { recursive: true }).filter((name) => /\.(?:ts|js|wasm)$/.test(name));
   const hash = createHash('sha256').update(version);
-  for (const path of ['build.js', ...sources.filter((name) => name.endsWith('.ts')).toSorted()])
-    hash.update(`\0${path}\0`).update(readFileSync(`${folder}${path}`));
+  for (const name of files.toSorted()) hash.update(`\0${name}\0`).update(readFileSync(`${folder}${name}`));
   return hash.digest('hex');
-}
-
-function isUpToDate(digest) {
-  const outputs = Object.keys(VARIANTS).map((variant) => new URL(`build/${variant}.wasm`, import.meta.url));
-  return [DIGEST, ...outputs].every((path) => existsSync(path)) && readFileSync(DIGEST, 'utf8') === digest;
 }
 
 /** Compiles a variant; errors go to stderr. @returns true when there was none */
@@ -50,14 +43,12 @@ async function compile(variant) {
 }
 
 if (isMainThread) {
-  const digest = digestOfSources();
-  if (!isUpToDate(digest)) {
-    rmSync(DIGEST, { force: true });
+  if (!existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== digest()) {
     const threads = Object.keys(VARIANTS).map(
       (variant) => new Worker(new URL(import.meta.url), { workerData: variant }),
     );
     const exits = await Promise.all(threads.map((thread) => once(thread, 'exit')));
     if (exits.some(([code]) => code !== 0)) process.exit(1);
-    writeFileSync(DIGEST, digest);
+    writeFileSync(STAMP, digest());
   }
 } else if (!(await compile(workerData))) process.exit(1);

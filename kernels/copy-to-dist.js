@@ -1,5 +1,5 @@
-// Copies files into dist/ that the TypeScript compiler does not write: the kernels, TypeBox as one module, the dashboard,
-// the guide where it is built, and the JavaScript entry point.
+// Copies files into dist/ that the TypeScript compiler does not write: the kernels, TypeBox as one module, the
+// dashboard, the guide if it is built, and the JavaScript entry point.
 import { cpSync, existsSync } from 'node:fs';
 
 const root = new URL('..', import.meta.url);

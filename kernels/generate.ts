@@ -1,4 +1,7 @@
-/** Writes the files that follow from the table of kernels. Run by `npm run generate`; a test compares. */
+/**
+ * Writes the files that are generated from the table of kernels. Run by `npm run generate`; a test compares the files
+ * with the output.
+ */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -23,7 +26,7 @@ const dtypes: readonly FloatDType[] = FLOAT_DTYPES;
 const kernels = Object.entries<KernelRow>(KERNELS);
 const layouts = Object.entries<Layout>(LAYOUTS);
 
-/** Number of the exports and layouts, by which a build with another interface is refused. */
+/** Hash of abi.ts, the exports and the layouts. The bindings reject a build with a different number. */
 const INTERFACE =
   createHash('sha256')
     .update(readFileSync(new URL('abi.ts', FOLDER)))
@@ -202,7 +205,7 @@ const codes = (names: readonly string[]): string => names.map(code).join(', ');
 const dtypesOf = ({ dtypes }: KernelRow): string =>
   dtypes.length === KERNEL_DTYPES.length ? 'all' : codes(dtypes.map(prefixOf));
 
-/** Tables by the name of their place: <!-- generated: NAME --> … <!-- end --> */
+/** Tables of NAMING.md by the NAME of their section: <!-- generated: NAME --> … <!-- end --> */
 const TABLES: Record<string, () => string> = {
   dtypes: () =>
     table(
@@ -240,7 +243,7 @@ const TABLES: Record<string, () => string> = {
 
 const PLACE = /<!-- generated: (\w+) -->\n[\s\S]*?<!-- end -->/g;
 
-/** Every generated file with the text that it should have. */
+/** Expected text of every generated file, by path relative to this folder. */
 export async function generate(): Promise<Map<string, string>> {
   const naming = await readFile(new URL('NAMING.md', FOLDER), 'utf8');
   const options = JSON.parse(await readFile(new URL('../.oxfmtrc.json', FOLDER), 'utf8')) as Record<string, unknown>;

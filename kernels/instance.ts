@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Bindings } from './bindings.ts';
 import type { Exports } from './bindings.ts';
 
-/** `relaxed` fuses multiply-adds and is about 1.6 times as fast; `strict` has the same bits on every machine. */
+/** `relaxed` fuses multiply-adds and is about 1.6 times as fast; `strict` returns the same bits on every machine. */
 export type Variant = 'relaxed' | 'strict';
 
 /** An instance of the kernels with its own memory. */

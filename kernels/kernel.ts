@@ -65,12 +65,12 @@ export class Kernel {
     return new Kernel(compile(preference));
   }
 
-  /** Name of the kernel for a dtype, for answers. */
+  /** Name of the kernel for a dtype, as responses report it. */
   name(dtype: FloatDType): string {
     return `${ELEMENT_TYPES[dtype].float.kernel}-${this.variant}-simd`;
   }
 
-  /** Places a block in the memory, and drops the block before. All other methods are about the placed block. */
+  /** Places a block in the memory and drops the previous block. The methods that evaluate work on the placed block. */
   place({ dtype, classes, logits, targets, transform, probabilities, weights }: KernelBlock): void {
     const rows = targets.length;
     if (logits.byteLength !== rows * classes * DTYPE_BYTES[dtype]) {
@@ -96,14 +96,14 @@ export class Kernel {
     if (transform !== undefined) this.#transform(transform);
   }
 
-  /** Places a pair of blocks in the memory, and drops the block before. */
+  /** Places a pair of blocks in the memory and drops the previous block. */
   placePair(block: PairBlock): PlacedPair {
     this.#block = NOTHING;
     this.#arena.clear();
     return new PlacedPair(this.#memory(), block);
   }
 
-  /** Places a block and the top K of a teacher in the memory, and drops the block before. */
+  /** Places a block and the top K of a teacher in the memory and drops the previous block. */
   placeTopK(block: TopKBlock): PlacedTopK {
     this.#block = NOTHING;
     this.#arena.clear();
@@ -115,7 +115,7 @@ export class Kernel {
     return this.#rowsOf(this.#block.given);
   }
 
-  /** Rows of logits in the memory, without others those of the block. */
+  /** Rows of placed logits. Number of rows and targets default to those of the block. */
   #rowsOf(placed: PlacedLogits, { rows, targets }: Pick<Placed, 'rows' | 'targets'> = this.#block): PlacedRows {
     const { classes, received } = this.#block;
     return new PlacedRows(this.#memory(), placed, { rows, classes, targets, received });
@@ -197,7 +197,7 @@ export class Kernel {
     return this.#readResults(first, count);
   }
 
-  /** Stores results that were merged from parts of the rows, in place of the results of forward. */
+  /** Replaces the results of `forward` by results that were merged from parts of the rows. */
   setSums({ lse, targetLogit, nll, reference, logSum }: RowSums): void {
     const { results, scale } = this.#block;
     const offsets = this.#offsets();
@@ -210,7 +210,8 @@ export class Kernel {
     const block = this.#block;
     const { dtype, rows, classes, logits, targets, results, weights, probabilities, masses } = block;
     const coefficients = this.#arena.allocate(rows * GradientCoefficientsLayout.bytes);
-    // The kernel's gradient is with respect to x. In float32 the coefficients bring the scale of the chain rule.
+    // The kernel's gradient is with respect to x. In float32 the coefficients include the scale, a factor of the chain
+    // rule.
     const slope = dtype === 'float64' ? 1 : (block.transform?.scale ?? 1);
     const scaled = (column: Float64Array): Float64Array => column.map((value) => value * slope);
     const columns = slope === 1 ? { t, b, z } : { t: scaled(t), b: scaled(b), z: scaled(z) };
@@ -239,7 +240,7 @@ export class Kernel {
     return this.#readResults(0, classes);
   }
 
-  /** Turns the gradient with respect to x into the one with respect to the logits. */
+  /** Converts the gradient with respect to x to the gradient with respect to the logits. */
   #chain(gradients: number): void {
     const { dtype, rows, classes, given, transform, offsets } = this.#block;
     if (transform === undefined) return;
@@ -250,8 +251,8 @@ export class Kernel {
   }
 
   /**
-   * The gradient, rounded to a dtype: (rows, classes) elements.
-   * @param into memory that receives it if it fits: new memory costs more than the copy
+   * Gradient, rounded to a dtype: (rows, classes) elements.
+   * @param into buffer that receives the gradient if it fits; allocation costs more than the copy
    */
   gradient(dtype: FloatDType, into?: ArrayBuffer): Uint8Array<ArrayBuffer> {
     const { rows, classes, gradients, scales } = this.#block;
@@ -307,7 +308,7 @@ export class Kernel {
     const block = this.#block;
     const { rows, given, transform, offsets } = block;
     if (transform === undefined || block.dtype === 'float64') return this.#rowsOf(block).rank();
-    // A transform keeps the order of the logits, but where softcap is flat.
+    // A transform keeps the order of the logits, except where softcap is flat.
     const ranks = this.#rowsOf(given).rank();
     ranks.maximum.forEach((logit, row) => (ranks.maximum[row] = transformed(logit, transform)));
     if (offsets === 0) return ranks;
@@ -330,7 +331,7 @@ export class Kernel {
     return this.#isFlatAt(this.#arena.f64(results + rows * RowBlockLayout.targetLogit, rows)[row]!);
   }
 
-  /** Reads a row that is transformed to float64, as if it were alone. */
+  /** Transforms one row to float64 and reads it as a block of its own. */
   #inFloat64<R>(row: number, read: (one: PlacedRows) => R): R {
     const { classes: count, given, transform, targets } = this.#block;
     const { scale, cap = 0 } = transform!;
@@ -419,7 +420,7 @@ export class Kernel {
     });
   }
 
-  /** Results of forward. With a transform, maximum and counts are those of the logits before it. */
+  /** Reads the results of `forward`. With a transform, maximum and counts describe the logits before it. */
   #readResults(first: number, count: number): RowBlock {
     const { rows, classes, logits: placed, results, given, scale, givenRows } = this.#block;
     const read = readRowBlock(this.#arena, results, rows);
@@ -448,13 +449,13 @@ export class Kernel {
     });
   }
 
-  /** Offsets of the rows, if they have some. */
+  /** Offsets of the rows; undefined when they have none. */
   #offsets(): Float64Array | undefined {
     const { offsets, rows } = this.#block;
     return offsets === 0 ? undefined : readRowOffsets(this.#arena, offsets, rows).offset;
   }
 
-  /** Runs a kernel that stores float64, an entry per row. */
+  /** Runs a kernel that stores one float64 per row. */
   #column(run: (out: number) => void): Float64Array<ArrayBuffer> {
     const { rows } = this.#block;
     return this.#arena.temporary(rows * 8, (out) => {
@@ -474,10 +475,7 @@ export class Kernel {
       this.#arena.f64(at + rows * layout[name], rows).set(columns[name]);
   }
 
-  /**
-   * Releases the block. Replaces the memory when it has grown beyond ordinary blocks, because WebAssembly memory cannot
-   * shrink.
-   */
+  /** Releases the block. Replaces the memory when it exceeds KEPT_BYTES, because WebAssembly memory cannot shrink. */
   release(): void {
     this.#block = NOTHING;
     if (this.#arena.byteLength <= KEPT_BYTES) return;

@@ -22,7 +22,7 @@ export interface PairBlock {
   /** Class to score per row, NO_TARGET or LEFT_OUT. */
   targets: Int32Array;
   logits: Elements;
-  /** Quantised rows are log-probabilities as they are: they are not normalised. */
+  /** Quantised rows are log-probabilities. They are used as received, without normalisation. */
   reference: Elements | QuantisedRows;
   /** Factor of the logits of both sides; 1 for none. */
   scale: number;
@@ -33,8 +33,8 @@ export interface Comparison {
   /** β of the Jensen–Shannon divergence β·KL(P‖M) + (1 − β)·KL(Q‖M), M = β·P + (1 − β)·Q. */
   beta?: number | undefined;
   /**
-   * Leaves out the classes with log p ≤ −floor. The divergence is Σ p·log(p/q) over the others, which may be negative. For
-   * the forward direction, and needed with quantised rows.
+   * Excludes the classes with log p ≤ −floor. The divergence is Σ p·log(p/q) over the other classes, which may be
+   * negative. Valid for the forward direction only, and required with quantised rows.
    */
   floor?: number | undefined;
 }
@@ -45,12 +45,12 @@ export interface PairRows {
   divergence: Float64Array<ArrayBuffer>;
   /** First class whose term is +Infinity; −1 without one. */
   infinite: Int32Array<ArrayBuffer>;
-  /** Results of both sides, of the scaled logits; the maximum is before the scale. */
+  /** Results of each side for the scaled logits, except the maximum, which is that of the logits before the scale. */
   logits: RowBlock;
   reference: RowBlock;
 }
 
-/** Bytes of the exponentials that are kept at a time: both sides of a few rows, or of one. */
+/** Limit of the bytes of exponentials that are kept at a time, for both sides together. At least one row is kept. */
 const KEPT_AT_A_TIME = 512 * 1024;
 
 /** One side of a pair in the kernels' memory. */
@@ -63,13 +63,13 @@ interface Side {
 
 const formatOf = (side: Elements | QuantisedRows): RowFormat => ('quantised' in side ? 'quantised' : side.dtype);
 
-/** Dtype of the elements of a side where they are placed. */
+/** Dtype of the elements of a side in the kernels' memory. */
 const placedAs = (format: RowFormat): KernelDType =>
   format === 'quantised' ? 'float32' : isFloat8(format) ? 'bfloat16' : format;
 
 /**
- * Dtype in which both sides are evaluated: their own if they are equal and it is not narrower than 16 bits; float64 for
- * extreme scales.
+ * Dtype in which both sides are evaluated. Equal dtypes are kept, with float8 as bfloat16. Different dtypes become
+ * float32, or float64 if one side is float64. Extreme scales require float64.
  */
 export function pairDType({ logits, reference, scale }: Pick<PairSize, 'logits' | 'reference' | 'scale'>): KernelDType {
   const [a, b] = [placedAs(logits), placedAs(reference)];
@@ -84,7 +84,7 @@ const keptWidth = (dtype: KernelDType): 4 | 8 => (dtype === 'float64' ? 8 : 4);
 const rowsKept = (rows: number, rowBytes: number): number =>
   Math.max(1, Math.min(rows, Math.floor(KEPT_AT_A_TIME / 2 / rowBytes)));
 
-/** A pair that is to be placed. */
+/** Sizes and dtypes of a pair, which determine its memory. */
 export interface PairSize {
   rows: number;
   classes: number;
@@ -95,7 +95,7 @@ export interface PairSize {
   gradientDType?: FloatDType | undefined;
 }
 
-/** Bytes of kernel memory that a pair takes, and its gradient where one is asked. */
+/** Bytes of kernel memory for a pair, including its gradient if one is requested. */
 export function pairBytes({ rows, classes, logits, reference, scale, gradientDType }: PairSize): number {
   const common = pairDType({ logits, reference, scale });
   const width = keptWidth(common);
@@ -109,7 +109,10 @@ export function pairBytes({ rows, classes, logits, reference, scale, gradientDTy
   return bytesOf(logits) + bytesOf(reference) + kept + gradient + rows * perRow + SERIES_BYTES;
 }
 
-/** The divergence to compute. Jensen–Shannon with β = 0 and β = 1 are the two directions of Kullback–Leibler. */
+/**
+ * Number of the divergence to compute. Jensen–Shannon with β = 0 selects the forward Kullback–Leibler divergence, with
+ * β = 1 the reverse one.
+ */
 function directionOf({ direction, beta }: Comparison): number {
   if (direction !== 'jensen_shannon') return direction === 'forward' ? Direction.forward : Direction.reverse;
   if (beta === undefined) throw new RangeError('the Jensen–Shannon divergence has a beta');
@@ -214,9 +217,9 @@ export class PlacedPair {
   }
 
   /**
-   * Gradient of the divergences that `compare` found with respect to the logits, times a coefficient per row, rounded to
-   * a dtype: (rows, classes) elements.
-   * @param into memory that receives it if it fits
+   * Gradient of the divergences of `compare` with respect to the logits, times a coefficient per row, rounded to a
+   * dtype: (rows, classes) elements.
+   * @param into buffer that receives the gradient if it fits; allocation costs more than the copy
    */
   gradient(coefficient: Float64Array, dtype: FloatDType, into?: ArrayBuffer): Uint8Array<ArrayBuffer> {
     const { arena, bindings } = this.#memory;
@@ -229,7 +232,7 @@ export class PlacedPair {
       arena.temporary(rows * classes * DTYPE_BYTES[computed], (gradients) => {
         const coefficients = arena.copyIn(coefficient);
         for (let first = 0; first < rows; first += this.#rowsAtATime) {
-          // The exponentials of all rows may still be there.
+          // The exponentials are still in memory when those of all rows fit.
           if (this.#rowsAtATime < rows) this.#keep(first);
           const sides = this.#argumentsOf(this.#p, this.#q, first);
           const written = { divergences: this.#divergences, coefficients, gradients, scales };
@@ -242,7 +245,7 @@ export class PlacedPair {
     );
   }
 
-  /** Evaluates rows of both sides, and keeps their exponentials. */
+  /** Evaluates rows of both sides from `first` on, as many as fit, and keeps their exponentials. */
   #keep(first: number): void {
     const { classes, scale } = this.#block;
     const rows = this.#rows;

@@ -17,7 +17,7 @@ export interface Elements {
   data: Uint8Array | ByteSource;
 }
 
-/** Places elements; float8 becomes bfloat16, which has all of its values. */
+/** Places elements in the memory. float8 becomes bfloat16, which represents all of its values. */
 export function placeElements(
   { bindings, arena }: KernelMemory,
   dtype: FloatDType,
@@ -25,14 +25,17 @@ export function placeElements(
 ): PlacedLogits {
   const elements = arena.bringIn(source);
   if (!isFloat8(dtype)) return { dtype, logits: elements };
-  // Whole vectors are read and stored.
+  // `widen` reads and stores whole vectors of 16 elements.
   const count = Math.ceil(source.byteLength / 16) * 16;
   const out = arena.allocate(count * DTYPE_BYTES.bfloat16);
   bindings.widen(dtype, { elements, count, out });
   return { dtype: ELEMENT_TYPES[dtype].float.widened, logits: out };
 }
 
-/** Places elements once more in a dtype that has all of their values. */
+/**
+ * Converts placed elements to a dtype that represents all of their values. Elements that have this dtype are not
+ * copied.
+ */
 export function promoted(
   { bindings, arena }: KernelMemory,
   { dtype, logits }: PlacedLogits,

@@ -1,4 +1,6 @@
-/** Rows of log-probabilities as llama.cpp's logit files have them: f32 scale, f32 minimum, u16 q of each class. */
+/**
+ * Rows of log-probabilities in the format of llama.cpp's logit files: f32 scale, f32 minimum, then one u16 q per class.
+ */
 import { DTYPE_BYTES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
 import type { ByteSource } from './arena.ts';
@@ -10,10 +12,10 @@ export interface QuantisedRows {
   quantised: Uint8Array | ByteSource;
 }
 
-/** Dtype of the elements of a row; `quantised` for rows that are read as float32. */
+/** Format of a row: the dtype of its elements, or `quantised`, which is placed as float32. */
 export type RowFormat = FloatDType | 'quantised';
 
-/** Bytes of a row as received. The number of uint16 of a quantised one is even. */
+/** Bytes of a row as received. A quantised row is padded to an even number of uint16. */
 export function rowBytesOf(format: RowFormat, classes: number): number {
   return format === 'quantised' ? 8 + 4 * Math.ceil(classes / 2) : classes * DTYPE_BYTES[format];
 }

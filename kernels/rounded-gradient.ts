@@ -10,13 +10,13 @@ export interface ComputedGradient {
   /** Address of its elements, and their dtype. */
   gradients: number;
   computed: 'float32' | 'float64';
-  /** Address of f64 per row: the power of two by which the row has to be multiplied. */
+  /** Address of f64 per row: the power of two that its elements must be multiplied by. */
   scales: number;
 }
 
 /**
  * Copies a gradient out, rounded to a dtype: (rows, classes) elements.
- * @param into memory that receives it if it fits: new memory costs more than the copy
+ * @param into buffer that receives the gradient if it fits; allocation costs more than the copy
  */
 export function roundedGradient(
   { bindings, arena }: KernelMemory,

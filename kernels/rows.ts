@@ -26,7 +26,7 @@ export class PlacedRows implements NonFiniteFinder {
 
   /**
    * @param targets address of the targets of the rows
-   * @param received dtype of the elements, which `placed` may have in another one
+   * @param received dtype of the elements as received; that of `placed` may be wider
    */
   constructor(
     memory: KernelMemory,
@@ -88,7 +88,10 @@ export class PlacedRows implements NonFiniteFinder {
     return this.#memory.bindings.count(dtype, { row: this.#addressOf(row), count: this.#classes, value });
   }
 
-  /** Number of logits among the first `span` of a row that were received as subnormals, of at most 16 bits. */
+  /**
+   * Number of the first `span` logits of a row that were subnormal in the dtype received, for dtypes of at most 16
+   * bits.
+   */
   subnormalsInRow(row: number, span: number): number {
     const { dtype } = this.#placed;
     if (dtype !== 'float16' && dtype !== 'bfloat16') throw new RangeError(`subnormal ${dtype} are not counted`);

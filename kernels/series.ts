@@ -7,13 +7,16 @@
 const FLOAT32 = { degree: 6, mixedDegree: 8, limit: 1 };
 const FLOAT64 = { degree: 20, limit: 0.5 };
 
-/** Degree of the series of q − p beside the Jensen–Shannon divergence, which need not be as exact: 5e-7. */
+/** Degree of the series of q − p for the Jensen–Shannon divergence, where an error of 5e-7 suffices. */
 const GAINS_DEGREE = 5;
 
-/** Coefficients that the interpolation takes into account: the terms after them are below 1e-17. */
+/** Number of Taylor coefficients that are interpolated. The terms after them are below 1e-17. */
 const TAYLOR = 40;
 
-/** Bytes of the series: f32 of both divergences, limit and coefficients, f64 of both, f32 of the gains and of log(q/m). */
+/**
+ * Bytes of the series: limits and coefficients of both divergences in f32 and in f64, then the f32 coefficients of the
+ * gains and of log(q/m).
+ */
 export const SERIES_BYTES =
   4 * (FLOAT32.degree + 2 * FLOAT32.mixedDegree + 5) + 2 * 8 * (FLOAT64.degree + 2) + 4 * (GAINS_DEGREE + 1);
 
@@ -39,7 +42,7 @@ export function divergenceSeries(beta: number): Uint8Array {
   return Buffer.concat([narrow, wide, gains, ofRatio].map(({ buffer }) => new Uint8Array(buffer)));
 }
 
-/** 1 / (k + 2)! */
+/** Coefficients 1 / (k + 2)! of the Kullback–Leibler divergence. */
 function kullbackLeibler(): number[] {
   const coefficients = [0.5];
   while (coefficients.length < TAYLOR) coefficients.push(coefficients.at(-1)! / (coefficients.length + 2));
@@ -47,8 +50,8 @@ function kullbackLeibler(): number[] {
 }
 
 /**
- * log(q/m) / d, by derivatives: log(q/m) = d − log M, and τ = (d − log M)′ = β / M is the solution of τ′ = −τ·(1 − τ) with
- * τ(0) = β.
+ * Coefficients of log(q/m) / d, from the derivatives of log(q/m) = d − log M: τ = (d − log M)′ = β / M solves τ′ =
+ * −τ·(1 − τ) with τ(0) = β.
  */
 function logOfMixture(beta: number): number[] {
   const tau = [beta];
@@ -60,7 +63,7 @@ function logOfMixture(beta: number): number[] {
   return tau.map((value, k) => value / (k + 1));
 }
 
-/** By derivatives: term′ = γ·e^d·(d − log M). */
+/** Coefficients of the Jensen–Shannon divergence, from the derivative (term/p)′ = γ·e^d·(d − log M). */
 function jensenShannon(beta: number, ratios: readonly number[]): number[] {
   const gamma = 1 - beta;
   const difference = [0, ...ratios];
@@ -75,7 +78,7 @@ function jensenShannon(beta: number, ratios: readonly number[]): number[] {
   return coefficients;
 }
 
-/** Coefficients of the polynomial that interpolates a series in Chebyshev's nodes of ±limit. */
+/** Coefficients of the polynomial that interpolates a series at the Chebyshev nodes of [−limit, limit]. */
 function interpolated(series: readonly number[], limit: number, degree: number): number[] {
   const nodes = Array.from(
     { length: degree + 1 },

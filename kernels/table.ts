@@ -1,6 +1,6 @@
 /**
- * The kernels, a row each. `npm run generate` writes from it the exports (assembly/index.ts), the offsets of results
- * (layouts.ts), the typed functions that call the exports (bindings.ts), and the tables of NAMING.md.
+ * Table of the kernels, one row each. `npm run generate` generates from it the exports (assembly/index.ts), the offsets
+ * of results (layouts.ts), the typed functions that call the exports (bindings.ts), and the tables of NAMING.md.
  */
 import { FLOAT8_DTYPES, KERNEL_DTYPES } from '../src/tensor/dtype.ts';
 import type { FloatDType } from '../src/tensor/dtype.ts';
@@ -72,20 +72,20 @@ export const PARAMETERS = {
 export type Parameter = keyof typeof PARAMETERS;
 
 export interface KernelRow {
-  /** Call of the function that does it. T is the dtype's prefix, which names its storage type. */
+  /** Call of the function that implements the kernel. T is the dtype's prefix, which names its storage type. */
   calls: string;
-  /** File of assembly/ that has the function. */
+  /** File of assembly/ that contains the function. */
   file: string;
-  /** Dtypes of the elements that are read, or, for a gradient, that it was computed in; none for a kernel without. */
+  /** Dtypes of the elements that the kernel reads, or in which the gradient was computed; empty for a kernel without. */
   dtypes: readonly FloatDType[];
   parameters: readonly Parameter[];
-  /** Says that it stores one f64 per row at `out`, and needs only the rows and their results. */
+  /** `column` for a kernel that stores one f64 per row at `out` and needs only the rows and their results. */
   stores?: 'column';
   returns: 'void' | 'bool' | 'i32' | 'u32' | 'f64' | 'usize';
   meaning: string;
 }
 
-/** Two sides of which some rows are evaluated. */
+/** Parameters of kernels that evaluate some rows of two sides. */
 const SIDES = [
   'p',
   'q',
@@ -367,7 +367,7 @@ export const KERNELS = {
 
 export interface Layout {
   meaning: string;
-  /** True for columns that the kernels are given. */
+  /** True for columns that are input of the kernels. */
   isInput?: true;
   /** Type and meaning of each column; those of f64 come first. */
   columns: Record<string, readonly [type: 'f64' | 'i32', meaning: string]>;

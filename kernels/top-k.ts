@@ -19,7 +19,7 @@ export interface TopKBlock {
   targets: Int32Array;
   logits: Elements;
   K: number;
-  /** (rows, K): classes, none twice in a row, and log p of each. */
+  /** (rows, K) classes, distinct within a row, and log p of each. */
   indices: Int32Array;
   logprobs: Float64Array;
   /** `bucket` compares the rest of the vocabulary as one class, `drop` leaves it out. */
@@ -30,14 +30,17 @@ export interface TopKBlock {
 export interface TopKRows {
   /** NaN where the logits have NaN, +Infinity or no finite one; 0 for rows that are left out. */
   divergence: Float64Array<ArrayBuffer>;
-  /** A class of the top K, or 0 for the rest, whose term is +Infinity; −1 without one. */
+  /**
+   * Class of the top K whose term is +Infinity, or the first class outside it when the term of the rest is; −1 without
+   * one.
+   */
   infinite: Int32Array<ArrayBuffer>;
   logits: RowBlock;
 }
 
 /**
- * Quarters of log q of the top K of a row and of the rest, from lse in float64: of finite logits they are finite, and
- * −Infinity is a logit of −Infinity.
+ * log q / 4 of the top K of a row and of the rest, from the lse in float64. A quarter is finite for all finite logits;
+ * −Infinity stands for a logit of −Infinity.
  */
 interface RowLogs {
   top: Float64Array;
@@ -50,7 +53,7 @@ interface RowLogs {
   restLogSum: number;
 }
 
-/** Bytes of kernel memory for a block, and its gradient where one is asked. */
+/** Bytes of kernel memory for a block, including its gradient if one is requested. */
 export function topKBytes(
   rows: number,
   { classes, logits, gradientDType }: { classes: number; logits: FloatDType; gradientDType?: FloatDType | undefined },
@@ -68,7 +71,7 @@ export class PlacedTopK {
   readonly #block: TopKBlock;
   readonly #placed: PlacedLogits;
   readonly #targets: number;
-  /** A row in float64, and its results. */
+  /** Addresses of one row in float64, its target and its results. */
   readonly #row: number;
   readonly #rowTarget: number;
   readonly #rowResults: number;
@@ -100,8 +103,8 @@ export class PlacedTopK {
 
   /**
    * Evaluates the rows and their divergences from the teacher.
-   * bucket: Σ [q − p + p·log(p/q)] over the top K, and the same of the rest, whose p is 1 − Σ p and whose q is the sum of
-   * the other classes. drop: Σ p·log(p/q) over the top K, which may be negative.
+   * bucket: Σ [q − p + p·log(p/q)] over the top K and the rest as one class, with p = 1 − Σ p and q the sum of the
+   * other classes. drop: Σ p·log(p/q) over the top K, which may be negative.
    */
   compare(): TopKRows {
     const { bindings, arena } = this.#memory;
@@ -130,9 +133,9 @@ export class PlacedTopK {
   }
 
   /**
-   * Gradient of the divergences that `compare` found with respect to the logits, times a coefficient per row, rounded to
-   * a dtype: (rows, classes) elements. bucket: q − p in the top K, and q·(1 − p_rest/q_rest) elsewhere. drop: q·Σp − p.
-   * @param into memory that receives it if it fits
+   * Gradient of the divergences of `compare` with respect to the logits, times a coefficient per row, rounded to a
+   * dtype: (rows, classes) elements. bucket: q − p in the top K, and q·(1 − p_rest/q_rest) elsewhere. drop: q·Σp − p.
+   * @param into buffer that receives the gradient if it fits; allocation costs more than the copy
    */
   gradient(coefficient: Float64Array, dtype: FloatDType, into?: ArrayBuffer): Uint8Array<ArrayBuffer> {
     const { arena } = this.#memory;
@@ -175,7 +178,10 @@ export class PlacedTopK {
     });
   }
 
-  /** Stores exponentials of the row that `#logsOf` left, those of the top K as 0. @returns the logit to which they are relative */
+  /**
+   * Stores the exponentials of the row of `#logsOf`, with 0 for the top K.
+   * @returns the logit that they are relative to
+   */
   #keepRest(exponentials: number): number {
     const { bindings, arena } = this.#memory;
     const { classes } = this.#block;
@@ -186,7 +192,7 @@ export class PlacedTopK {
     });
   }
 
-  /** Evaluates a row in float64, the rest of the vocabulary by itself: 1 − Σ q would cancel. */
+  /** Evaluates a row in float64. The rest of the vocabulary is summed separately, because 1 − Σ q would cancel. */
   #logsOf(row: number): RowLogs {
     const { bindings, arena } = this.#memory;
     const { classes } = this.#block;
@@ -249,12 +255,12 @@ export class PlacedTopK {
   }
 }
 
-/** log(p_rest/q_rest) above which a difference of both has no cancellation, and their ratio may overflow. */
+/** Value of log(p_rest/q_rest) above which the ratio may overflow, and q_rest − p_rest does not cancel. */
 const GREATEST_RATIO = 8;
 
 /**
- * The gradient of a class in the rest is a share of its probability: 1 − p_rest/q_rest of that in the vocabulary, without
- * the rounding of a difference of near numbers, or q_rest − p_rest of that within the rest.
+ * Gradient of a class of the rest as a share of its probability. The share is 1 − p_rest/q_rest of its probability in
+ * the vocabulary, by expm1 without cancellation, or q_rest − p_rest of its probability within the rest.
  * @param quarter log q_rest / 4
  */
 function restGradient(restOfP: number, quarter: number): { share: number; isOfRest: boolean } {

@@ -14,7 +14,10 @@ const GREATEST_SCALE = 1e25;
 const LEAST_CAP = 1e-6;
 const GREATEST_CAP = 64;
 
-/** Dtype of the values that are evaluated: float64 for transformed float64, and for extreme scales and caps. */
+/**
+ * Dtype in which the logits are evaluated: float64 for float64 and for extreme scales and caps, else float32 with a cap
+ * and their own dtype without.
+ */
 export function evaluatedDType(dtype: FloatDType, transform: Transform | undefined): FloatDType {
   if (transform === undefined || dtype === 'float64') return dtype;
   const { scale, cap } = transform;
@@ -22,7 +25,10 @@ export function evaluatedDType(dtype: FloatDType, transform: Transform | undefin
   return isPlain(scale) && isPlain(scale / cap) && cap >= LEAST_CAP && cap <= GREATEST_CAP ? 'float32' : 'float64';
 }
 
-/** True when the logits are evaluated where they stand. The kernels scale differences of float32 and narrower logits. */
+/**
+ * True when the logits are evaluated without a transformed copy. The kernels scale differences of float32 and narrower
+ * logits.
+ */
 export function isInPlace(dtype: FloatDType, transform: Transform | undefined): boolean {
   return transform === undefined || (transform.cap === undefined && evaluatedDType(dtype, transform) !== 'float64');
 }

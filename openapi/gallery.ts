@@ -2,11 +2,11 @@ import type { AddressInfo } from 'node:net';
 import { buildApp } from '../src/app.ts';
 import { loadConfig } from '../src/environment.ts';
 
-/** A request in a page, and the place of its answer: <!-- answer of PATH: FIELD FIELD.FIELD … --> … <!-- end --> */
+/** Request in a page, and the place of its answer: <!-- answer of PATH: FIELD FIELD.FIELD … --> … <!-- end --> */
 const EXAMPLE =
   /(?<asked>```json\n(?<request>[^`]+?)\n```\n\n(?<marker><!-- answer of (?<path>\S+): (?<fields>[^>]+?) -->))[\s\S]*?<!-- end -->/g;
 
-/** Digits of numbers: kernel variants differ in the last ones. */
+/** Significant digits of numbers: kernel variants differ in the last digits. */
 const DIGITS = 6;
 
 /** Longest line of an answer, in characters. */

@@ -19,7 +19,7 @@ const ROOT = new URL('..', import.meta.url);
 /** Types of the client in TypeScript. `npm run test:generators` compares them, because they need a package of the registry. */
 export const TYPESCRIPT_TYPES = 'clients/typescript/src/document.ts';
 
-/** The OpenAPI document, as the service answers it. */
+/** OpenAPI document of the service. */
 async function openApiDocument(): Promise<string> {
   const app = await buildApp({ config: { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), workers: 1 } });
   await app.ready();

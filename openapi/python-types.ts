@@ -196,7 +196,7 @@ class Module {
     return scalar;
   }
 
-  /** The type of an object whose fields are no identifiers, such as percentiles; undefined for other objects. */
+  /** Type of an object whose fields are not identifiers, such as percentiles; undefined for other objects. */
   #mapping(name: string, { properties = {} }: Schema, direction: Direction): string | undefined {
     if (Object.keys(properties).every((field) => IDENTIFIER.test(field))) return undefined;
     const types = new Set(Object.values(properties).map((inner) => this.#type(name, inner, direction)));
@@ -209,7 +209,7 @@ function pascalCase(name: string): string {
   return name.replaceAll(/(?:^|_)([a-z\d])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** A description in lines, as the documentation of the declaration before it. */
+/** Formats a description as a docstring, which documents the declaration before it. */
 function docstring(description = ''): string {
   const width = WIDTH - INDENT.length;
   // Python would interpret a backslash, or a quote at the end.

@@ -33,43 +33,43 @@ import telemetry from './plugins/app/telemetry.ts';
 import traces from './plugins/app/tracing.ts';
 import type { Tracing } from './telemetry/tracing/start.ts';
 
-/** A connection on which nothing comes or goes for so long is closed, in milliseconds. */
+/** Milliseconds without traffic after which a connection is closed. */
 const IDLE_SOCKET_MS = 120_000;
 
-/** Milliseconds between two looks for heads that are late. */
+/** Milliseconds between two checks for late request heads. */
 const HEAD_CHECK_MS = 1000;
 
-/** Compilers of the schemas of routes. With these two Fastify loads no Ajv, and generates no code at the start. */
+/** Compilers of route schemas, in place of Fastify's own, which load Ajv and generate code at the start. */
 const COMPILERS = {
   buildValidator: () => parameterCompiler,
   // Tests compare every reply with its schema.
   buildSerializer: () => () => (data: unknown) => JSON.stringify(data),
-  // Fastify's types of a factory allow Ajv's only.
+  // Fastify's types accept only Ajv's factories.
 } as unknown as NonNullable<NonNullable<FastifyServerOptions['schemaController']>['compilersFactory']>;
 
 /** Options of buildApp. */
 export interface AppOptions {
   config: Config;
-  /** Kernels of the service, which ends them; opened without. */
+  /** Kernel pool, which the service closes. By default the service opens a pool. */
   pool?: KernelPool;
-  /** Fastify's logger option; nothing is logged without. */
+  /** Fastify's logger option; by default nothing is logged. */
   logger?: FastifyServerOptions['logger'];
-  /** Nothing is traced without. */
+  /** Tracing; by default nothing is traced. */
   tracing?: Tracing | undefined;
 }
 
 /**
- * Composes the service. The only constructor: the server, the tests and the OpenAPI generator use it. Routes are found
- * by their place in routes/, so that nothing here has to know them.
+ * Composes the service, for the server, the tests and the OpenAPI generator alike. Routes are loaded from routes/ by their
+ * paths, so this file does not name them.
  */
 export async function buildApp({ config, pool, logger = false, tracing }: AppOptions): Promise<FastifyInstance> {
   const app = Fastify({
     logger,
     genReqId: () => randomUUID(),
     schemaController: { compilersFactory: COMPILERS },
-    // Parameters are judged by their schemas: the router would refuse a run name of more than 100 characters.
+    // Schemas check the parameters. By default the router refuses run names of more than 100 characters.
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: config.maxHeaderBytes },
-    // The lifecycle plugin refuses by itself, as a problem; the probes go on to answer.
+    // While the service closes, the lifecycle plugin refuses requests with a problem, and probes are still answered.
     return503OnClosing: false,
     frameworkErrors: answerFrameworkError,
     clientErrorHandler: (error, socket) => answerClientError(app, error, socket),
@@ -79,7 +79,7 @@ export async function buildApp({ config, pool, logger = false, tracing }: AppOpt
       maxHeaderSize: config.maxHeaderBytes,
       headersTimeout: config.stallSeconds * 1000,
       connectionsCheckingInterval: HEAD_CHECK_MS,
-      // The hosts plugin refuses by itself, as a problem.
+      // The hosts plugin refuses a missing Host header with a problem.
       requireHostHeader: false,
     },
     connectionTimeout: IDLE_SOCKET_MS,
@@ -87,7 +87,7 @@ export async function buildApp({ config, pool, logger = false, tracing }: AppOpt
   app.server.on('connect', (_request, socket: Socket) => answerConnect(app, socket));
 
   await app.register(errors);
-  // After the handler of unknown paths, which would become a span; before all hooks.
+  // Registered after the handler of unknown paths, which would become a span, and before all hooks.
   await app.register(traces, { tracing });
   await app.register(telemetry, { config });
   await app.register(securityHeaders);

@@ -6,8 +6,8 @@ const GiB = 2 ** 30;
 const MiB = 2 ** 20;
 
 /**
- * Configuration. Each property is read from the environment variable LOSSMETER_ with its name in upper case, MLflow's
- * properties from MLflow's variables. The table of docs/configuration.md is generated from this schema.
+ * Configuration. `maxBodyBytes` is read from the environment variable LOSSMETER_MAX_BODY_BYTES, and so on; MLflow's
+ * properties are read from MLflow's variables. The table of docs/configuration.md is generated from this schema.
  */
 export const Config = Type.Object({
   host: Type.String({
@@ -343,7 +343,7 @@ export type ConfigKey = keyof Config;
 
 export const CONFIG_KEYS = Object.keys(Config.properties) as readonly ConfigKey[];
 
-/** Limits that clients can reach: reported by /v1/info under their names in lower case. */
+/** Limits that clients can reach. /v1/info reports them under their names in snake_case. */
 export const LIMITS = [
   'maxRowBytes',
   'maxElements',

@@ -1,4 +1,4 @@
-/** The configuration as variables of the environment: their names, their values, and those that are unknown. */
+/** Environment variables of the configuration: their names, their values, and a check for unknown variables. */
 import { Type, Value } from '#typebox';
 import type { TSchema } from '#typebox';
 import { Config, CONFIG_KEYS, snakeCase } from './config.ts';
@@ -64,7 +64,7 @@ function explain(error: SchemaError, schema: TSchema): string {
   return `${error.instancePath.slice(1)} ${explainSchemaError(error, schema)}${hint}`;
 }
 
-/** Variables of the clients. A shell in which the service is started may have them. */
+/** Variables of the clients, which may be set in the shell that starts the service. */
 const OF_CLIENTS: ReadonlySet<string> = new Set(['LOSSMETER_URL', 'LOSSMETER_API_KEY']);
 
 /**
@@ -80,7 +80,7 @@ export function unknownVariables(
     .map((name) => ({ name, meant: suggestVariable(name.slice(PREFIX.length)) }));
 }
 
-/** The variable that was probably meant. @param name without the prefix, which would make all of them look alike */
+/** The variable that was probably meant. @param name without the prefix, which would make all names look alike */
 export function suggestVariable(name: string): string | undefined {
   const names = CONFIG_KEYS.filter((key) => !SHARED_PREFIX.test(key)).map(snakeCase);
   const meant = suggestName(name, names);

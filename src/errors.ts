@@ -74,7 +74,7 @@ export interface ErrorPlace {
   detail: string;
 }
 
-/** Most characters of a detail, and most places, in an answer, for any request. */
+/** Maximum number of characters of a detail, and maximum number of places, in an answer. */
 const MAX_DETAIL_LENGTH = 4096;
 const MAX_PLACES = 64;
 

@@ -1,6 +1,6 @@
 /**
  * Sum of float64 values that is rounded only once, at the end. The order of the terms does not affect it, and it can be
- * stored and continued. Its parts do not overlap, and there are few of them for any number of terms (Shewchuk 1997,
+ * stored and continued. Its parts do not overlap, and their number stays small for any number of terms (Shewchuk 1997,
  * like Python's math.fsum). Non-finite terms are summed separately by the rules of IEEE 754.
  */
 export class ExactSum {
@@ -96,13 +96,13 @@ export class ExactSum {
   }
 }
 
-/** Splits 53 bits into 26 and 26. */
+/** Dekker's factor for float64: it splits the 53 bits of a significand into two halves of 26 bits. */
 const SPLITTER = 2 ** 27 + 1;
 
 /** Magnitude above which the split of a factor would overflow. */
 const MOST_SPLIT = 2 ** 995;
 
-/** Rounding error of a product: the exact one is product + error (Dekker 1971). 0 where it cannot be found. */
+/** Rounding error of a product: the exact product is product + error (Dekker 1971). 0 when it cannot be computed. */
 function productError(a: number, b: number, product: number): number {
   if (!(Math.abs(a) < MOST_SPLIT && Math.abs(b) < MOST_SPLIT && Math.abs(product) < Infinity)) return 0;
   const [highA, highB] = [highPart(a), highPart(b)];

@@ -6,13 +6,13 @@ import type { AddressInfo, Server } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.ts';
 
-/** Codes of addresses that this machine lacks: IPv6 may be off where `localhost` names it. */
+/** Error codes of addresses that this machine lacks. `localhost` may name an IPv6 address although IPv6 is off. */
 const NO_ADDRESS: readonly string[] = ['EADDRNOTAVAIL', 'EAFNOSUPPORT'];
 
 /**
- * Listens where the configuration says: on a Unix domain socket, or on the port of all addresses of the host. Closing
- * removes the socket.
- * @throws Error when something else listens there, or the path of the socket is taken by another kind of file
+ * Listens on the configured Unix domain socket, or on the configured port of every address of the host. Closing removes
+ * the socket.
+ * @throws Error when another process listens there, or when the path of the socket is a file of another kind
  */
 export async function listen(app: FastifyInstance, { host, port, socket }: Config): Promise<void> {
   if (socket === undefined) {
@@ -32,8 +32,9 @@ async function listenAtName(app: FastifyInstance, { host, port }: { host: string
 }
 
 /**
- * Listens at every address, on one port. A single HTTP server answers at all of them, so that its bounds and listeners
- * hold for all together: Fastify would make another one for the second address of `localhost`, without either.
+ * Listens on one port of every address. A single HTTP server handles all connections, so its limits and event listeners
+ * apply to all addresses. Fastify would make a second server for the second address of `localhost`, without these limits
+ * and listeners.
  */
 export async function listenAt(app: FastifyInstance, addresses: Iterable<string>, port: number): Promise<void> {
   const [first, ...others] = addresses;
@@ -44,7 +45,7 @@ export async function listenAt(app: FastifyInstance, addresses: Iterable<string>
   await app.listen({ host: first!, port });
   const shared = (app.server.address() as AddressInfo).port;
   for (const host of others) {
-    // Sockets as HTTP servers of Node.js have them.
+    // Socket options of the HTTP servers of Node.js.
     const listener = createServer({ allowHalfOpen: true, noDelay: true });
     listener.on('connection', (socket) => app.server.emit('connection', socket));
     listener.maxConnections = app.server.maxConnections;
@@ -59,7 +60,7 @@ export async function listenAt(app: FastifyInstance, addresses: Iterable<string>
   }
 }
 
-/** Says which variable is wrong, and why; undefined for errors that are not about the address. */
+/** Explains which variable is wrong, and why; undefined for errors that do not concern the address. */
 function explain(
   { code = '', message }: NodeJS.ErrnoException,
   { host, port }: Pick<Config, 'host' | 'port'>,
@@ -74,17 +75,20 @@ function explain(
   return undefined;
 }
 
-/** A service that was killed leaves its socket behind, on which nobody listens. */
+/**
+ * Removes the socket that a killed service left behind.
+ * @throws Error when another process listens on it, or when it is not a socket
+ */
 async function removeStaleSocket(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => undefined);
   if (stats === undefined) return;
   if (!stats.isSocket()) throw new Error(`LOSSMETER_SOCKET is ${path}, which exists and is not a socket`);
   if (await isListening(path)) throw new Error(`LOSSMETER_SOCKET is ${path}, but another process listens on it`);
-  // Another service may have come first.
+  // Another service may have removed it already.
   await rm(path, { force: true });
 }
 
-/** Only a refused connection, or no socket any more, says that nobody does. */
+/** True when a process listens on the socket. Only a refused connection or a missing socket means that none does. */
 function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path);

@@ -1,12 +1,12 @@
 import type { Piscina } from 'piscina';
 
-/** Milliseconds from the loss of a thread until it is made sure that tasks which wait have another. */
+/** Milliseconds from the loss of a thread to the check that waiting tasks have another thread. */
 const REPLACE_AFTER_MS = 100;
 
 /**
- * Starts a thread for tasks that wait when there is none. Piscina does not once a thread was lost before it had begun, or
- * where it may have none: then the tasks would wait for the next one to come.
- * @param begin runs any task, which may fail: Piscina starts a thread for it
+ * Starts a thread when tasks wait and no thread is left. Piscina does not do so when a thread was lost before it had
+ * started, or when `minThreads` is 0: the waiting tasks would not start until another task is submitted.
+ * @param begin submits any task, for which Piscina starts a thread; the task may fail
  */
 export function replaceLostThreads<Task, Result>(piscina: Piscina<Task, Result>, begin: () => Promise<unknown>): void {
   const replace = (): void => {

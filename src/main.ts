@@ -18,7 +18,7 @@ export async function serve(config: Config): Promise<void> {
   const isOpen = config.apiKeysFile === undefined && config.socket === undefined && !isLoopback(config.host);
   if (isOpen && !config.allowAnonymous) throw new Error(explainOpen(config));
   const tracing = await startTracing();
-  // The worker threads load their modules while this thread loads those of the service.
+  // The worker threads load their modules while this thread loads the modules of the service.
   const pool = openPool(config);
   const { buildApp } = await import('./app.ts');
   const app = await buildApp({ config, pool, logger: { level: config.logLevel }, tracing });
@@ -39,7 +39,7 @@ export async function serve(config: Config): Promise<void> {
   await listen(app, config);
 }
 
-/** Starts tracing where it is on. Without it nothing of OpenTelemetry is loaded. */
+/** Starts tracing when it is configured. OpenTelemetry is loaded only then. */
 async function startTracing(): Promise<Tracing | undefined> {
   const settings = tracingSettings();
   if (settings === undefined) return undefined;

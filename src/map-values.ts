@@ -1,4 +1,4 @@
-/** Maps the values of an object, and keeps its names. */
+/** Maps the values of an object and keeps its keys. */
 export function mapValues<Name extends string, Value, Mapped>(
   values: Readonly<Record<Name, Value>>,
   map: (value: Value) => Mapped,

@@ -4,7 +4,7 @@ import { LossmeterError } from './errors.ts';
 import type { ErrorPlace } from './errors.ts';
 import { SURPLUS_KEY, pointerTo, showValue, suggestName } from './suggestion.ts';
 
-/** Most wrong options that an error names. */
+/** Maximum number of wrong options that an error names. */
 const MAX_PLACES = 8;
 
 /** Checks the options of requests by their schema. */
@@ -100,7 +100,7 @@ export class OptionReader {
   }
 }
 
-/** Options without those that are null: null means absent. */
+/** Options without null values: null means absent. */
 export function withoutNulls<T extends object>(options: T): Partial<T> {
   // Does not copy requests without a null, which are the common case.
   if (!Object.values(options).includes(null)) return options;

@@ -1,17 +1,17 @@
-/** Errors of TypeBox as sentences: unknown names with the name that was probably meant, and values with those that may be. */
+/** Errors of TypeBox as sentences, with a suggestion for an unknown name and the allowed values of an enumeration. */
 import type { TSchema } from '#typebox';
 import { Value } from '#typebox';
 import { questionOf, suggestName } from './suggestion.ts';
 
 export type SchemaError = ReturnType<typeof Value.Errors>[number];
 
-/** Errors of a value. An unknown key has one error, and its object none. */
+/** Errors of a value. An unknown key has one error; its object has no error for the key. */
 export function schemaErrors(schema: TSchema, value: unknown): SchemaError[] {
   const errors = Value.Errors(schema, value);
   return errors.filter(({ keyword }) => keyword !== 'additionalProperties' || errors.length === 1);
 }
 
-/** Says what is wrong about a place, after its name: `must be string`. */
+/** Explains an error in words that follow the name of its place: `must be string`. */
 export function explainSchemaError(error: SchemaError, schema: TSchema, noun = 'field'): string {
   // The schema of unknown keys is false.
   if (error.keyword === 'boolean') {
@@ -22,18 +22,18 @@ export function explainSchemaError(error: SchemaError, schema: TSchema, noun = '
   return `${error.message}: ${error.params.allowedValues.join(', ')}`;
 }
 
-/** Longer pointers are cut. */
+/** Maximum length of a pointer; longer pointers are cut. */
 const MOST_POINTER_CHARACTERS = 200;
 
-/** A place of a body that is wrong, and why. */
+/** Place of an error in a body, with its explanation. */
 export function placeOf(error: SchemaError, schema: TSchema): { pointer: string; detail: string } {
   const pointer = error.instancePath.slice(0, MOST_POINTER_CHARACTERS);
   return { pointer, detail: `${pointer === '' ? 'the body' : pointer} ${explainSchemaError(error, schema)}` };
 }
 
 /**
- * The value with the first entries of each list and object. One that has more than a schema allows is invalid without a
- * look at the others, and TypeBox takes microseconds for each.
+ * The value with only the first entries of each list and object. A list or object with more entries than its schema allows
+ * is invalid whatever the other entries are, and TypeBox takes microseconds for each entry.
  */
 export function shortened(value: unknown, mostEntries: number): unknown {
   if (typeof value !== 'object' || value === null) return value;
@@ -46,7 +46,10 @@ export function shortened(value: unknown, mostEntries: number): unknown {
   return Object.fromEntries(entries);
 }
 
-/** Keys of the object that has no others. @param path of its `additionalProperties`, such as `#/properties/tensors/additionalProperties` */
+/**
+ * Known keys of an object of the schema.
+ * @param path of its `additionalProperties`, such as `#/properties/tensors/additionalProperties`
+ */
 function keysOf(schema: TSchema, path: string): string[] {
   let object: unknown = schema;
   for (const key of path.split('/').slice(1, -1)) object = (object as Record<string, unknown> | undefined)?.[key];

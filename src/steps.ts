@@ -1,27 +1,27 @@
-/** Work in steps: other requests may be served wherever it yields. */
+/** Work in steps. Other requests can be served wherever it yields. */
 export type Steps<R> = Generator<void, R, void>;
 
-/** Rows, or columns, of a step: each takes some 100 ns at most. */
+/** Rows or columns of a step; each takes about 100 ns at most. */
 export const ENTRIES_PER_STEP = 2 ** 14;
 
-/** Milliseconds of a turn of the event loop that all work in steps shares. */
+/** Milliseconds per turn of the event loop for all work in steps together. */
 const TURN_MS = 5;
 
-/** Work that goes on in later turns. */
+/** Work that continues in later turns. */
 interface Pending {
   /** Runs one step. @returns true at the end of the work */
   advance: () => boolean;
 }
 
-/** Pending work of all requests, in the order in which it goes on. */
+/** Pending work of all requests, in the order in which it continues. */
 const pending: Pending[] = [];
 
-/** End of the current turn; undefined when no turn is under way. */
+/** End of the current turn; undefined between turns. */
 let turnEnd: number | undefined;
 
 /**
- * Runs work to its end, in turns of the event loop. All work shares the time of a turn, step by step in rotation: a turn
- * stays short however many requests are under way. Work that is done in its first turn is done at once.
+ * Runs work to its end, in turns of the event loop. All pending work shares the time of a turn, step by step in rotation,
+ * so a turn stays short for any number of requests. Work that ends in its first turn runs synchronously.
  * @returns a promise only when one turn was not enough
  */
 export function runInTurns<R>(work: Steps<R>): R | Promise<R> {
@@ -53,7 +53,7 @@ export function runAtOnce<R>(work: Steps<R>): R {
   }
 }
 
-/** Begins a turn when none is under way. */
+/** Begins a turn unless one has begun. */
 function beginTurn(): void {
   if (turnEnd !== undefined) return;
   turnEnd = performance.now() + TURN_MS;
@@ -64,22 +64,22 @@ function isTurnOver(): boolean {
   return performance.now() > turnEnd!;
 }
 
-/** Goes on with pending work in a new turn. */
+/** Continues pending work in a new turn. */
 function nextTurn(): void {
   turnEnd = undefined;
   if (pending.length === 0) return;
   beginTurn();
   while (!isTurnOver()) {
     const next = pending.shift();
-    // Results are used in the turn that they come in: one of them a turn is enough.
+    // The result of finished work is used in the same turn, which takes time. So a turn ends after one result.
     if (next === undefined || next.advance()) return;
     pending.push(next);
   }
 }
 
 /**
- * Calls `handle` for the entries [from, to) of each step, up to `count` of them.
- * @param entries of a step: fewer where each takes longer
+ * Calls `handle` with the entries [from, to) of each step, for `count` entries in all.
+ * @param entries number per step; smaller when an entry takes longer
  */
 export function* inSteps(
   count: number,
@@ -92,7 +92,7 @@ export function* inSteps(
   }
 }
 
-/** Bytes that a step copies: into new memory that takes some 1 ms. */
+/** Bytes that a step copies. Copying them into new memory takes about 1 ms. */
 const BYTES_PER_STEP = 2 ** 20;
 
 /** Copies bytes to `target`, from its byte `at` on. */

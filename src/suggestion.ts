@@ -1,11 +1,11 @@
 import { distance } from 'fastest-levenshtein';
 
-/** Longer names are not looked up: nobody means them, and comparing costs their length. */
+/** Maximum length of a name that is looked up. A longer name is not a misspelling, and comparing it takes longer. */
 const MAX_NAME_LENGTH = 64;
 
 /**
- * The known name that was probably meant: a synonym's, else the nearest one within two edits (three in long names). Upper
- * case, and a hyphen in place of an underscore, are no edits.
+ * The known name that was probably meant: the name of a synonym, else the nearest name within two edits (three for names
+ * of more than 8 characters). Upper case, and a hyphen in place of an underscore, do not count as edits.
  */
 export function suggestName(
   name: string,
@@ -25,7 +25,7 @@ export function suggestName(
   return nearest;
 }
 
-/** The question after an unknown name; nothing where no known one was meant. @param meant from `suggestName` */
+/** Question that follows an unknown name; empty without a suggestion. @param meant from `suggestName` */
 export function questionOf(meant: string | undefined): string {
   return meant === undefined ? '' : `, did you mean ${meant}?`;
 }
@@ -36,7 +36,7 @@ const MAX_SHOWN_LENGTH = 60;
 const MAX_SHOWN_ENTRIES = 6;
 const MAX_SHOWN_DEPTH = 3;
 
-/** A value as an error message shows it: like JSON, cut where it gets long or deep. Costs nothing for large values. */
+/** Formats a value for an error message: like JSON, but cut when long or deep. The time is bounded for large values. */
 export function showValue(value: unknown, depth = 0): string {
   if (typeof value === 'string') return JSON.stringify(cut(value));
   if (typeof value === 'bigint')
@@ -58,14 +58,14 @@ export function showValue(value: unknown, depth = 0): string {
 }
 
 /**
- * The key under which an object that came with too many keys has the number of those that were left out. No object of a
- * request has half as many known keys as are kept.
+ * Key for the number of omitted keys, in an object that was received with more than MOST_KEYS keys. No object of a request
+ * has even half as many known keys.
  */
 export const SURPLUS_KEY = '…';
 
 const MOST_KEYS = 256;
 
-/** The entries of an object, shortened: each key that is kept costs time wherever the object goes. */
+/** The first MOST_KEYS entries of an object, and the number of omitted keys. Each later use takes time for every key. */
 export function shortEntries(value: object): [key: string, value: unknown][] {
   const entries: [string, unknown][] = Object.entries(value);
   if (entries.length <= MOST_KEYS) return entries;

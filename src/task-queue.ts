@@ -8,14 +8,14 @@ interface Waiting {
 }
 
 /**
- * Tasks in the order of coming, as many at a time as there are workers. A task that was posted to a worker cannot be taken
- * back, so tasks wait here, and those whose client has left are dropped in place of being begun.
+ * Queue of tasks in order of arrival. It runs at most one task per worker at a time. A task that was posted to a worker
+ * cannot be withdrawn, so tasks wait here, and abandoned tasks are dropped instead of started.
  */
 export class TaskQueue {
   readonly #waiting: Waiting[] = [];
   #free: number;
 
-  /** @param workers tasks that run at a time */
+  /** @param workers maximum number of concurrent tasks */
   constructor(workers: number) {
     this.#free = workers;
   }
@@ -37,7 +37,7 @@ export class TaskQueue {
     }
   }
 
-  /** Hands the place of a task that ended to the next one. */
+  /** Starts the next waiting task after a task has ended. */
   #next(): void {
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       if (!next.isAbandoned()) {

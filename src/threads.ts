@@ -7,7 +7,7 @@ import { TaskQueue } from './task-queue.ts';
 /** Milliseconds after which an idle thread ends: its heap may have grown. */
 const IDLE_MS = 30_000;
 
-/** A task's result, or a refusal as its parts: classes do not travel between threads. */
+/** Result of a task, or the parts of a LossmeterError: class instances cannot be sent between threads. */
 export type ThreadReply<R> =
   | { value: R }
   | {
@@ -23,19 +23,19 @@ export interface ThreadsOptions {
   /** The module that does the work: its default export takes a task. */
   filename: URL;
   maxThreads: number;
-  /** Bound on the JavaScript values of a thread; what takes more ends the thread, and not the service. */
+  /** Limit of the JavaScript heap of a thread. Exceeding it ends the thread, not the service. */
   maxHeapMegabytes: number;
   /** Subject of the work, for errors. */
   what: string;
 }
 
 /**
- * Threads for work that is long, and that a client can make large. Tasks that wait go on when a thread is lost: another
- * one takes its place.
+ * Threads for long work whose size a client controls. Waiting tasks survive the loss of a thread: another thread
+ * replaces it.
  */
 export class Threads<Task, R> {
   readonly #options: ThreadsOptions;
-  /** Piscina would begin none of the tasks that wait with it once a thread was lost. */
+  /** Waiting tasks. After the loss of a thread, Piscina would start none of the tasks in its own queue. */
   readonly #queue: TaskQueue;
   #piscina: Piscina<Task, ThreadReply<R>> | undefined;
 
@@ -46,8 +46,9 @@ export class Threads<Task, R> {
 
   /**
    * @param transfer buffers of the task that move to the thread
-   * @param isAbandoned asked when a thread is free: an abandoned task does not begin
-   * @throws LossmeterError as the work does; body_too_large when its values do not fit into the thread; client_closed
+   * @param isAbandoned called when a thread is free; an abandoned task is not started
+   * @throws LossmeterError of the work; body_too_large when its values do not fit into the heap of the thread; client_closed
+   *   when the task is abandoned; worker_lost when the thread ended; internal for other errors of the thread
    */
   async run(task: Task, transfer: ArrayBuffer[], isAbandoned?: () => boolean): Promise<R> {
     const { what, maxHeapMegabytes } = this.#options;
@@ -82,18 +83,18 @@ export class Threads<Task, R> {
       maxThreads,
       idleTimeout: IDLE_MS,
       recordTiming: false,
-      // With the small young generation of the main thread a thread would collect its garbage all the time.
+      // With the small young generation of the main thread, a thread would collect garbage constantly.
       resourceLimits: { maxOldGenerationSizeMb: maxHeapMegabytes, maxYoungGenerationSizeMb: 32 },
     });
-    // An idle thread that fails would end the process if nobody listened.
+    // Without a listener, the failure of an idle thread would end the process.
     piscina.on('error', () => undefined);
-    // The thread fails at an undefined task, and then serves those that wait.
+    // The new thread fails the undefined task, and then runs the waiting tasks.
     replaceLostThreads(piscina, () => piscina.run(undefined as Task));
     return piscina;
   }
 }
 
-/** Does the work of a task on its thread. @throws what is no refusal */
+/** Runs the work of a task on its thread. @throws errors other than LossmeterError */
 export function replyTo<R>(work: () => R): ThreadReply<R> {
   try {
     return { value: work() };
@@ -104,12 +105,12 @@ export function replyTo<R>(work: () => R): ThreadReply<R> {
   }
 }
 
-/** The thread ended, as Piscina says it. */
+/** True for Piscina's error about a thread that ended. */
 function isLost(cause: unknown): boolean {
   return (cause as Error).message.startsWith('worker exited with code');
 }
 
-/** The heap of the thread is full, or a buffer could not be allocated. */
+/** True when the heap of the thread is full, or when a buffer could not be allocated. */
 function isOutOfMemory(cause: unknown): boolean {
   const { code, message } = cause as NodeJS.ErrnoException;
   return (

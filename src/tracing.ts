@@ -1,4 +1,4 @@
-/** Attributes of a span. Undefined ones are left out. Values of a request's body, of keys and of queries never are. */
+/** Attributes of a span; undefined ones are omitted. Values of request bodies, keys and queries are never attributes. */
 export type SpanAttributes = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Names of the phases of an evaluation. */
@@ -6,22 +6,22 @@ export type Phase = 'admission' | 'decode' | 'rows' | 'reduce';
 
 /** Spans of the phases of an evaluation, one after another. */
 export interface Phases {
-  /** Ends the phase under way, and begins another. */
+  /** Ends the current phase and begins another. */
   begin(phase: Phase): void;
-  /** Adds attributes to the phase under way. */
+  /** Adds attributes to the current phase. */
   set(attributes: SpanAttributes): void;
-  /** Marks the phase under way as failed. */
+  /** Marks the current phase as failed. */
   fail(error: unknown): void;
   /** Ends the last phase. */
   end(): void;
 }
 
-/** A span that others refer to. */
+/** Reference to a span, for links from other spans. */
 export interface SpanPlace {
   readonly kind: 'span place';
 }
 
-/** A span around a call of a database: OpenTelemetry's conventions for it. */
+/** Facts about a database call for its span, according to OpenTelemetry's conventions. */
 export interface DatabaseCall {
   readonly system: 'postgresql' | 'sqlite';
   /** SQL with placeholders, without values. */
@@ -31,17 +31,17 @@ export interface DatabaseCall {
   readonly server?: { readonly address: string; readonly port: number; readonly database: string | undefined };
 }
 
-/** Makes spans. They belong to the request under way; without one there is no span. */
+/** Makes spans of the current request. Outside of a request no span is made. */
 export interface Tracer {
-  /** Phases of the request under way. */
+  /** Phases of the current request. */
   phases(): Phases | undefined;
-  /** Runs work in a span. @param describe gives attributes of the result */
+  /** Runs work in a span. @param describe returns attributes for the result */
   span<T>(name: string, work: () => Promise<T>, describe?: (result: T) => SpanAttributes): Promise<T>;
   /** Runs a call of a database in a span. */
   call<T>(call: DatabaseCall, work: () => Promise<T>): Promise<T>;
-  /** The span under way. */
+  /** The current span. */
   here(): SpanPlace | undefined;
-  /** Runs work of several requests in a span: of the first request, with links to the spans of the others. */
+  /** Runs work of several requests in one span, which belongs to the first request and links to the spans of the others. */
   shared<T>(
     name: string,
     places: readonly (SpanPlace | undefined)[],
@@ -50,5 +50,5 @@ export interface Tracer {
   ): Promise<T>;
 }
 
-/** The tracer of the process; undefined where tracing is off: then nothing of OpenTelemetry is loaded. */
+/** The tracer of the process; undefined when tracing is off. OpenTelemetry is not loaded then. */
 export const tracing: { tracer: Tracer | undefined } = { tracer: undefined };

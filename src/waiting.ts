@@ -1,10 +1,10 @@
 /**
- * Work that may have to wait: it yields a promise wherever it does, and goes on with what that resolves to. Where nothing
- * has to be waited for it is done at once, with no promise in between.
+ * Work that may have to wait. It yields each promise that it waits for, and continues with the resolved value. Work that
+ * waits for nothing runs synchronously, without a promise.
  */
 export type Waiting<R> = Generator<Promise<unknown>, R, unknown>;
 
-/** Runs work to its end. @returns a promise only where it had to wait */
+/** Runs work to its end. @returns a promise only when the work had to wait */
 export function runWaiting<R>(work: Waiting<R>): R | Promise<R> {
   const first = work.next();
   return first.done === true ? first.value : goOn(work, first.value);
@@ -22,7 +22,7 @@ async function goOn<R>(work: Waiting<R>, promise: Promise<unknown>): Promise<R> 
   }
 }
 
-/** The value that a promise resolves to; any other value at once. */
+/** Waits for a promise; returns any other value at once. */
 export function* settled<T>(value: T | Promise<T>): Waiting<T> {
   return value instanceof Promise ? ((yield value) as T) : value;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 import type { TestProjectInlineConfiguration } from 'vitest/config';
 
-// Processes and threads of the tests load the same sources again and again: Node.js keeps what it compiled, in the folder
+// Processes and threads of the tests load the same sources many times: Node.js caches the compiled code, in the folder
 // that the service itself uses.
 process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache');
 
@@ -13,8 +13,8 @@ const base = defineConfig({
     setupFiles: ['test/replies/setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // The sources run as they do in service: by Node.js itself, one instance of each module. So does the record of
-    // replies, of which a process has one.
+    // Node.js itself loads the sources, as in production: one instance of each module. It also loads the record of
+    // replies, because a process must have one instance of it.
     server: { deps: { external: [/\/(src|routes|kernels|openapi|bench)\//, /\/test\/replies\/record\.ts$/] } },
   },
 });
@@ -23,7 +23,7 @@ export default base;
 
 /**
  * Projects of a suite whose files run side by side, on all cores.
- * @param alone paths of files that run one after the other when those have ended
+ * @param alone paths of files that run one after the other, after the files that run side by side
  */
 export function sideBySide(include: string, alone: readonly string[]): TestProjectInlineConfiguration[] {
   return [

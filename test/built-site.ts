@@ -20,7 +20,7 @@ export async function serveSite(
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
-  // The service has this option, too.
+  // The service sets this option too.
   const app = Fastify({ routerOptions: { ignoreTrailingSlash: true } });
   await app.register(errors);
   await register(app, join(folder, 'dist'));

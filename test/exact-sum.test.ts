@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ExactSum } from '../src/exact-sum.ts';
 
-/** The bits of a float64 as the integer that it is times 2^1074. */
+/** A float64 times 2^1074, as an integer. */
 function toInteger(x: number): bigint {
   const bits = new BigUint64Array(Float64Array.of(Math.abs(x)).buffer)[0]!;
   const exponent = bits >> 52n;
@@ -11,7 +11,7 @@ function toInteger(x: number): bigint {
   return x < 0 ? -magnitude : magnitude;
 }
 
-/** The float64 that is nearest to an integer times 2^-1074; of two the even one. */
+/** The float64 nearest to an integer times 2^-1074. Ties go to even. */
 function toNumber(scaled: bigint): number {
   const magnitude = scaled < 0n ? -scaled : scaled;
   const shift = BigInt(Math.max(0, magnitude.toString(2).length - 53));
@@ -19,7 +19,7 @@ function toNumber(scaled: bigint): number {
   const rest = magnitude - (fraction << shift);
   const half = shift === 0n ? 0n : 1n << (shift - 1n);
   if (shift > 0n && (rest > half || (rest === half && fraction % 2n === 1n))) fraction++;
-  // Exact, in two steps that each stay in range.
+  // The scaling is exact, because both factors stay in range.
   const result = Number(fraction) * 2 ** (Number(shift) > 1000 ? Number(shift) - 1074 : -1074 + Number(shift));
   return scaled < 0n ? -result : result;
 }
@@ -72,7 +72,7 @@ describe('products', () => {
         const sum = ExactSum.of();
         for (const [a, b] of pairs) sum.addProduct(a, b);
         const exact = pairs.reduce((total, [a, b]) => total + product(a, b), 0n);
-        // Digits below 2^-1074 are those of no product here.
+        // No product here has digits below 2^-1074.
         expect(sum.value + 0).toBe(toNumber(exact >> 1074n) + 0);
         const scaled = ExactSum.of();
         scaled.includeProduct(ExactSum.of(pairs.map(([a]) => a)), times);

@@ -1,4 +1,4 @@
-/** The text format of Prometheus, version 0.0.4, read strictly. */
+/** Strict reader of the Prometheus text format, version 0.0.4. */
 import { expect } from 'vitest';
 
 interface Sample {

@@ -1,8 +1,8 @@
-/** First bytes of files that NumPy 2, PyTorch 2 and llama.cpp wrote, with how a message names their kind. */
+/** First bytes of files that NumPy 2, PyTorch 2 and llama.cpp wrote, with the name of their kind in messages. */
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex');
 
-/** The rest of a file, which nobody looks at. */
+/** Filler for the rest of a file, which is not read. */
 const REST = Buffer.alloc(400, 7);
 
 export const FOREIGN_FILES: Readonly<Record<string, { bytes: Buffer; kind: string }>> = {

@@ -1,4 +1,4 @@
-/** Work for the tests of threads: it takes what a task says. */
+/** Worker for the tests of threads. A task takes all memory, fails, is refused, ends the thread, or doubles a number. */
 import { LossmeterError } from '../src/errors.ts';
 import { replyTo } from '../src/threads.ts';
 

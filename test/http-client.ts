@@ -11,7 +11,7 @@ export interface HttpRequest {
 
 export interface HttpAnswer {
   readonly status: number;
-  /** Without parameters; undefined for an answer without a body. */
+  /** Media type without parameters; undefined for an answer without Content-Type. */
   readonly mediaType: string | undefined;
   readonly body: Buffer;
 }
@@ -21,7 +21,7 @@ class NoAnswer extends Error {}
 
 const GIVE_UP_MS = 10_000;
 
-/** A client of one service that keeps its connections. */
+/** A client of one service, which keeps connections open. */
 export class Client implements Disposable {
   readonly #port: number;
   readonly #agent = new Agent({ keepAlive: true });
@@ -46,7 +46,7 @@ export class Client implements Disposable {
     return promise.finally(() => clearTimeout(impatience));
   }
 
-  /** Sends the head and a part of the body, and leaves. */
+  /** Sends the head and a part of the body, and disconnects. */
   async abandon({ body = new Uint8Array(), ...head }: HttpRequest, bytes: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const outgoing = this.#open(head, body.byteLength);
@@ -56,7 +56,7 @@ export class Client implements Disposable {
     await promise;
   }
 
-  /** Reads an answer that does not end, until it pauses for a moment. @returns the bytes that came */
+  /** Reads an endless answer until it pauses for `quietMs`. @returns the bytes received so far */
   async follow({ body: _body, ...head }: HttpRequest, quietMs: number): Promise<HttpAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>();
     const outgoing = this.#open(head, undefined);

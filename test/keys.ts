@@ -25,7 +25,7 @@ export function testFolder(): string {
   return folder;
 }
 
-/** Writes a file with a key for each scope, called by its name. */
+/** Writes a file with a key for each scope, whose name is the scope. */
 export function writeKeyOfEachScope(path: string, ...others: KeyEntry[]): Record<Scope, string> {
   const secrets = SCOPES.map((scope) => [scope, createSecret()] as const);
   const entries = secrets.map(([scope, secret]) => entryOf(scope, secret, { scopes: [scope] }));

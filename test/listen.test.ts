@@ -12,7 +12,7 @@ import { listenAt } from '../src/listen.ts';
 import { exchange } from './raw-http.ts';
 import { testConfig } from './service.ts';
 
-/** As the two that `localhost` often has. */
+/** Two addresses, like the two that `localhost` often has. */
 const ADDRESSES = ['127.0.0.1', '127.0.0.2'];
 
 let app: FastifyInstance;
@@ -35,7 +35,7 @@ async function get(host: string, path: string, agent: Agent | false = false): Pr
   return [response.statusCode!, await json(response)];
 }
 
-/** Opens a connection that the service knows. @returns its end */
+/** Opens a connection, and waits until the service has accepted it. @returns `closed` resolves when it ends */
 async function open(host: string): Promise<{ closed: Promise<unknown> }> {
   const accepted = once(app.server, 'connection');
   const socket = connect(port, host).on('error', () => undefined);

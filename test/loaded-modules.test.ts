@@ -1,17 +1,17 @@
-/** The modules that a process loads: one that it does not use takes a part of every start. */
+/** Modules that a process loads: each unused module slows every start. */
 import { spawnSync } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { ROOT } from './docs/pages.ts';
 
-/** Prints the addresses of the modules that a script loads. */
+/** Hook that prints the URLs of the modules that a script loads. */
 const HOOK = `data:text/javascript,${encodeURIComponent(`
   import { registerHooks } from 'node:module';
   const load = (url, context, next) => (console.log(url), next(url, context));
   registerHooks({ load });
 `)}`;
 
-/** TypeBox as one module. */
+/** TypeBox, bundled as one module. */
 const TYPEBOX = String(pathToFileURL(`${ROOT}vendor/dist/typebox.js`));
 
 interface Loaded {
@@ -19,7 +19,7 @@ interface Loaded {
   packages: string[];
 }
 
-/** Lists the modules of a script. Threads inherit the arguments of the process, with which a script cannot be a module. */
+/** Lists the modules of a script. It is not a module itself: threads inherit the arguments, and cannot run such a module. */
 function loadedBy(script: string): Loaded {
   const args = ['--import', HOOK, '--eval', `(async () => { ${script} })()`];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT, encoding: 'utf8' });
@@ -47,7 +47,7 @@ test('a service with SQLite and without tracing and object storage does not load
 test.each(['src/engine/worker.ts', 'src/runs/thread/worker.ts', 'src/jobs/sqlite/worker.ts'])(
   '%s loads no schemas',
   (path) => {
-    // Without its data a worker fails, after its modules are loaded.
+    // Without its worker data the worker fails, but only after it has loaded its modules.
     const { files, packages } = loadedBy(`await import('./${path}').catch(() => undefined)`);
     expect(files).toContain(String(pathToFileURL(`${ROOT}${path}`)));
     expect(packages).not.toContain('typebox');

@@ -1,4 +1,4 @@
-/** llama.cpp logit files, written by nothing of the service, and the table that llama-perplexity prints. */
+/** Writes llama.cpp logit files without code of the service, and reads the table that llama-perplexity prints. */
 import type { Comparison } from '../src/contract/kl-divergence.ts';
 import { MSGPACK } from './service.ts';
 import type { Service } from './service.ts';
@@ -15,12 +15,12 @@ interface LogitFileParts {
   classes: number;
   tokens: readonly number[];
   rows: readonly QuantisedRow[];
-  /** Number of chunks that the header says; that of the tokens without. */
+  /** Number of chunks in the header; by default computed from the tokens. */
   chunks?: number;
   magic?: string;
 }
 
-/** Bytes of a file as `llama-perplexity --kl-divergence-base` writes it. */
+/** Bytes of a file in the format of `llama-perplexity --kl-divergence-base`. */
 export function logitFile({ context, classes, tokens, rows, chunks, magic = '_logits_' }: LogitFileParts): Buffer {
   const header = Buffer.alloc(20);
   header.write(magic, 'latin1');
@@ -30,7 +30,7 @@ export function logitFile({ context, classes, tokens, rows, chunks, magic = '_lo
   const ids = Buffer.alloc(4 * tokens.length);
   tokens.forEach((token, k) => ids.writeInt32LE(token, 4 * k));
   const written = rows.map(({ scale, minimum, q }) => {
-    // An odd vocabulary has an element of padding, which may be anything.
+    // A row of an odd vocabulary has one padding element with an arbitrary value.
     const row = Buffer.alloc(2 * (2 * Math.floor((classes + 1) / 2) + 4), 0xff);
     row.writeFloatLE(scale, 0);
     row.writeFloatLE(minimum, 4);
@@ -49,13 +49,13 @@ export function quantise(logProbs: readonly number[]): QuantisedRow {
   return { scale, minimum, q };
 }
 
-/** A number of the table, and its error where one is printed. */
+/** A number of the table with its printed error; NaN when no error is printed. */
 export interface Printed {
   value: number;
   error: number;
 }
 
-/** Lines `name : value ± error` of the final tables, by their names. */
+/** Reads the lines `name : value ± error` of the final tables, by name. */
 export function readTable(text: string): Map<string, Printed> {
   const final = text.slice(text.indexOf('====== Perplexity statistics'));
   const lines = final.matchAll(/^ *([^:\n]+?) *: +(-?[\d.]+)%?(?: +± +([\d.]+))?/gm);
@@ -67,7 +67,7 @@ export function readTable(text: string): Map<string, Printed> {
   );
 }
 
-/** Cumulative lines of the chunks: each has the numbers of its columns, in order. */
+/** Reads the cumulative lines of the chunks. Each has the numbers of its columns in order. */
 export function readChunks(text: string): Printed[][] {
   const lines = text.matchAll(/^ *\d+((?: +-?[\d.]+ ± +[\d.]+(?: %)?)+) *$/gm);
   return Array.from(lines, ([, columns]) =>

@@ -1,4 +1,4 @@
-/** Requests and answers of the Open Inference Protocol, made and read by hand. */
+/** Writes requests and reads answers of the Open Inference Protocol, without code of the service's codec. */
 import { ELEMENT_TYPES } from '../src/tensor/dtype.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 import { elementsOf, numbersOf } from '../src/tensor/tensor.ts';
@@ -10,7 +10,7 @@ export interface InferenceInput {
   binary: boolean;
 }
 
-/** The entry of an input in the JSON. */
+/** Entry of an input in the JSON of a request. */
 export function inputEntry({ name, tensor, binary }: InferenceInput): Record<string, unknown> {
   const { dtype, shape, data } = tensor;
   const described = { name, shape, datatype: ELEMENT_TYPES[dtype].openInference };
@@ -25,12 +25,12 @@ function numbersIn(tensor: Tensor): unknown[] {
   return Array.from(numbersOf(tensor), (x) => (Number.isFinite(x) ? x : String(x)));
 }
 
-/** The body of a request: its JSON, and behind it the bytes of the inputs that are binary. */
+/** Body of a request: its JSON, followed by the bytes of binary inputs. */
 export function inferenceBody(
   inputs: readonly InferenceInput[],
   others: Readonly<Record<string, unknown>> = {},
 ): { jsonBytes: number; body: Buffer } {
-  // JSON.stringify has no −0.
+  // JSON.stringify writes −0 as 0.
   const text = JSON.stringify({ ...others, inputs: inputs.map(inputEntry) }, (_name, value: unknown) =>
     Object.is(value, -0) ? '−0' : value,
   ).replaceAll('"−0"', '-0');
@@ -44,13 +44,13 @@ export interface InferenceAnswer {
   model_version: string;
   id?: string;
   parameters: Record<string, unknown>;
-  /** As they are in the JSON. */
+  /** Outputs in their JSON form. */
   outputs: { name: string; datatype: string; shape: number[]; parameters?: unknown; data?: unknown[] }[];
-  /** Their values, from the JSON or from behind it. */
+  /** Values of the outputs by name, from the JSON or from the bytes after it. */
   values: Record<string, number[]>;
 }
 
-/** @param jsonBytes Inference-Header-Content-Length, where there is one */
+/** @param jsonBytes value of Inference-Header-Content-Length; undefined without it */
 export function readInferenceAnswer(body: Buffer, jsonBytes: number | undefined): InferenceAnswer {
   const answer = JSON.parse(body.subarray(0, jsonBytes).toString()) as Omit<InferenceAnswer, 'values'>;
   let at = jsonBytes ?? body.byteLength;

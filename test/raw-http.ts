@@ -1,21 +1,21 @@
-/** HTTP to the byte: what fetch would add, change or hide. */
+/** Byte-exact HTTP, for requests and answers that fetch would change or hide. */
 import { connect } from 'node:net';
 
 export interface RawAnswer {
   status: number;
-  /** By their names in lower case. */
+  /** Headers by lower-case name. */
   headers: Readonly<Record<string, string>>;
   body: Buffer;
 }
 
-/** Sends a request as it stands, in the given pieces, and reads one answer. */
+/** Sends the bytes of a request in the given pieces, and reads one answer. */
 export async function exchange(url: string, pieces: readonly Uint8Array[]): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), noDelay: true });
   try {
     for (const piece of pieces) {
       socket.write(piece);
-      // A turn of the event loop each, so that they arrive one by one.
+      // Each piece takes a turn of the event loop, so that pieces arrive one by one.
       if (pieces.length > 1) await new Promise((resolve) => setImmediate(resolve));
     }
     let came: Buffer = Buffer.alloc(0);
@@ -30,7 +30,7 @@ export async function exchange(url: string, pieces: readonly Uint8Array[]): Prom
   }
 }
 
-/** undefined while it is not complete. */
+/** Parses an answer; undefined while it is incomplete. */
 function readAnswer(came: Buffer): RawAnswer | undefined {
   const end = came.indexOf('\r\n\r\n');
   if (end < 0) return undefined;

@@ -24,7 +24,7 @@ function maximum(row: ArrayLike<number>): number {
   return top;
 }
 
-/** Σ exp(x_c − reference), without the class left out. */
+/** Σ exp(x_c − reference) over all classes except `leftOut`. */
 function sumExp(row: ArrayLike<number>, reference: number, leftOut = -1): number {
   let sum = 0;
   let compensation = 0;
@@ -108,8 +108,8 @@ export function logSoftmax(row: ArrayLike<number>): Float64Array {
 }
 
 /**
- * The gradient of Σ_c q_c·(lse − x_c) + (z/2)·lse²: g_c = (Σ_k q_k)·s_c − q_c + z·lse·s_c. As
- * s_c·Σ_{k≠c} q_k − q_c·Σ_{k≠c} s_k nothing cancels where q is at one class alone.
+ * The gradient of Σ_c q_c·(lse − x_c) + (z/2)·lse²: g_c = (Σ_k q_k)·s_c − q_c + z·lse·s_c. It is computed as
+ * s_c·Σ_{k≠c} q_k − q_c·Σ_{k≠c} s_k + z·lse·s_c, where nothing cancels when only one q is not 0.
  */
 export function gradient(row: ArrayLike<number>, q: Float64Array, z = 0): Float64Array {
   const s = softmax(row);

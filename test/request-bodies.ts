@@ -1,4 +1,4 @@
-/** Ways to write a request body. A value has tensors as bytes or as lists; each format writes them in its own form. */
+/** Writers of request bodies. Tensors of a value are bytes or lists, which each format writes in its own form. */
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { Packr } from 'msgpackr';
 import { elementsOf, isTensor } from '../src/tensor/tensor.ts';
@@ -7,7 +7,7 @@ import { ELEMENT_TYPES } from '../src/tensor/dtype.ts';
 import { safetensorsFile } from './safetensors-file.ts';
 import { toNumpy } from './wire/formats.ts';
 
-/** A body with the fields of its head, and the value that the schema of its media type describes. */
+/** A body with its headers, and the value that the schema of its media type describes. */
 export interface Encoded {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
@@ -18,7 +18,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
-/** Writers of a batch, or of any other map of fields, by the name that a test shows. */
+/** Writers of a batch, or of any other map of fields, by the name that tests show. */
 export const WRITERS = {
   json: (fields: Fields) => written('application/json', jsonOf(fields), fields),
   'json lists': (fields: Fields) => {
@@ -40,7 +40,7 @@ export const WRITERS = {
 
 export type Writer = keyof typeof WRITERS;
 
-/** Bodies of the Open Inference Protocol: its JSON, and tensors in it or behind it. */
+/** Writers of the Open Inference Protocol: tensors are in the JSON, or binary after it. */
 export const INFERENCE_WRITERS = {
   json: (fields: Fields) => written('application/json', jsonOf(fields), fields),
   binary: ({ inputs, ...others }: Fields) => {
@@ -81,11 +81,11 @@ function written(mediaType: string, body: Uint8Array, described: unknown): Encod
   return { headers: { 'content-type': mediaType }, body, described };
 }
 
-/** JSON has bytes as base64. */
+/** Writes JSON, with bytes as base64. */
 function jsonOf(value: unknown): Buffer {
   return Buffer.from(
     JSON.stringify(value, (name, inner: unknown) => {
-      // Bytes of an input of the Open Inference Protocol stand behind the JSON.
+      // Bytes of an input of the Open Inference Protocol are not in the JSON.
       if (name === 'bytes' && inner instanceof Uint8Array) return undefined;
       return inner instanceof Uint8Array ? Buffer.from(inner).toString('base64') : inner;
     }),
@@ -104,7 +104,7 @@ function mapTensors(fields: Fields, change: (tensor: Tensor) => unknown): Fields
   );
 }
 
-/** Entries of a tensor, but of bfloat16. */
+/** Entries of a tensor of any dtype except bfloat16. */
 function listOf({ dtype, data }: Pick<Tensor, 'dtype' | 'data'>): number[] {
   return Array.from<number | bigint, number>(elementsOf({ dtype, shape: [], data }), Number);
 }

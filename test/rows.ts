@@ -1,4 +1,4 @@
-/** Rows of logits that are hard to sum, and their encodings: shared by the kernel and the HTTP tests. */
+/** Rows of logits that are hard to sum, and their encodings, for the kernel tests and the HTTP tests. */
 import type { FloatDType } from '../src/tensor/dtype.ts';
 
 type Random = () => number;
@@ -135,7 +135,7 @@ function confident(C: number, y: number, nll: number, random: Random): number[] 
   return withValue(row, y, rest === 0 ? 0 : Math.log(rest / nll));
 }
 
-/** Values to the bytes of a dtype, rounded to nearest even. */
+/** Encodes values as bytes of a dtype, rounded to nearest, ties to even. */
 export function encode(dtype: FloatDType, values: ArrayLike<number>): Uint8Array<ArrayBuffer> {
   switch (dtype) {
     case 'float8_e4m3fn':
@@ -152,7 +152,7 @@ export function encode(dtype: FloatDType, values: ArrayLike<number>): Uint8Array
   }
 }
 
-/** Bytes of a dtype to the values they hold, in float64. */
+/** Decodes the bytes of a dtype to float64. */
 export function decode(dtype: FloatDType, bytes: Uint8Array<ArrayBuffer>): Float64Array {
   switch (dtype) {
     case 'float8_e4m3fn':
@@ -184,7 +184,7 @@ function fromBfloat16(word: number): number {
   return single[0]!;
 }
 
-/** Values of the bytes of float8, by the table of the formats (OFP8): sign, exponent and mantissa. */
+/** Value of each byte of the float8 formats, from sign, exponent and mantissa (OFP8). */
 const FLOAT8 = {
   float8_e4m3fn: float8Values(3, 7, (magnitude) => (magnitude === 0x7f ? Number.NaN : undefined)),
   float8_e5m2: float8Values(2, 15, (magnitude) =>
@@ -203,7 +203,7 @@ function float8Values(mantissaBits: number, bias: number, specialOf: (magnitude:
   });
 }
 
-/** Tries every byte; of two equally near values takes the even one. Beyond the greatest by half a step is overflow. */
+/** Byte of the nearest value, by trying every byte. Ties go to even. Half a step above the greatest value overflows. */
 function nearestFloat8(values: readonly number[], value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x80 : 0;
   const finite = Array.from({ length: 128 }, (_, magnitude) => magnitude).filter((k) => Number.isFinite(values[k]));

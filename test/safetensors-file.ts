@@ -1,4 +1,4 @@
-/** Safetensors files, written and read by nothing of the service. */
+/** Writes and reads safetensors files without code of the service. */
 import type { DType } from '../src/tensor/dtype.ts';
 import type { Tensor } from '../src/tensor/tensor.ts';
 
@@ -36,7 +36,7 @@ export function safetensorsFile(
   return withHeader(JSON.stringify(header), ...tensors.map(([, { data }]) => data));
 }
 
-/** The length of a header, the header, and whatever comes after. */
+/** Length of a header, the header, and further bytes. */
 export function withHeader(header: string | Uint8Array, ...rest: Uint8Array[]): Buffer {
   const bytes = Buffer.from(header as string);
   const length = Buffer.alloc(8);

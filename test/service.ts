@@ -1,4 +1,4 @@
-/** A real service on a free port, for tests that go over HTTP. */
+/** A real service on a free port, for tests over HTTP. */
 import type { AddressInfo } from 'node:net';
 import { Packr, Unpackr } from 'msgpackr';
 import { afterAll, beforeAll } from 'vitest';
@@ -13,7 +13,7 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 export const MSGPACK = 'application/vnd.msgpack';
 export const JSON_TYPE = 'application/json';
 
-/** An answer as it came. */
+/** An answer with its decoded body. */
 export interface Answer {
   status: number;
   type: string | null;
@@ -67,7 +67,7 @@ export class Service {
   }
 }
 
-/** The default configuration with one worker, and what a test changes. */
+/** Default configuration with one worker, and the changes of a test. */
 export function testConfig(config: Partial<Config> = {}): Config {
   return { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), port: 0, workers: 1, ...config };
 }

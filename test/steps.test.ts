@@ -25,7 +25,7 @@ test('long work leaves the thread to others between its turns', async () => {
   let timer = setImmediate(count);
   expect(await runInTurns(busy(20, 3))).toBe('done');
   clearImmediate(timer);
-  // A turn takes 5 ms, and the step that is begun in it.
+  // A turn takes 5 ms, plus the rest of its last step.
   expect(turns).toBeGreaterThanOrEqual(9);
 });
 
@@ -67,7 +67,7 @@ test('works of many requests share a turn', async () => {
   const works = Array.from({ length: 64 }, () => Promise.resolve(runInTurns(counted())));
   expect(await Promise.all(works)).toEqual(works.map(() => 'done'));
   clearImmediate(timer);
-  // 5 ms have no more steps of 1 ms. A turn each would be 320 of them.
+  // All works share turns of 5 ms, which have room for few steps of 1 ms. A turn for each work would be 320 steps.
   expect(most).toBeLessThanOrEqual(12);
 });
 

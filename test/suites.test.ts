@@ -1,4 +1,4 @@
-/** Every suite runs in CI, and every file of tests belongs to one suite. */
+/** Checks that every suite runs in CI, and that every test file belongs to one suite. */
 import { globSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { ViteUserConfig } from 'vitest/config';
@@ -34,6 +34,15 @@ test('.ci/run runs every suite, and runs it once', () => {
 test('every configuration of Vitest belongs to a suite', () => {
   const found = globSync(['vitest.config.ts', 'test/**/vitest.config.ts'], { cwd: ROOT });
   expect(configs.toSorted()).toEqual(found.toSorted());
+});
+
+test('a path that a configuration includes exists', async () => {
+  for (const config of configs) {
+    const { default: settings } = (await import(`${ROOT}${config}`)) as { default: ViteUserConfig };
+    const projects = (settings.test!.projects ?? [settings]) as ViteUserConfig[];
+    for (const path of projects.flatMap(({ test: project }) => project!.include!))
+      expect(globSync(path, { cwd: ROOT }), `${path} of ${config}`).not.toEqual([]);
+  }
 });
 
 test('every file of tests belongs to one suite', async () => {

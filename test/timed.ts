@@ -1,5 +1,5 @@
 /**
- * Options of a test that bounds a time. Another process may take the cores meanwhile, or a collection of garbage fall into the
- * time: a test that fails is repeated. What takes too long by itself fails each time.
+ * Options of a test that limits a time. A failed test is repeated, because another process or a garbage collection may
+ * have taken the time. Code that is too slow fails each time.
  */
 export const TIMED = { retry: 2 };

@@ -1,7 +1,7 @@
 /** Settings of the service in the schema of the Helm chart's values. */
 import { Config } from '../src/config.ts';
 
-/** Settings that another value of the chart decides, or that belong into a Secret. */
+/** Settings that another value of the chart controls, or that belong in a Secret. */
 const ELSEWHERE: readonly (keyof Config)[] = [
   'host',
   'port',
@@ -23,7 +23,7 @@ export function fillSettings(text: string): string {
   const chosen = Object.entries(Config.properties as Record<string, { default?: unknown }>).filter(
     ([name]) => !ELSEWHERE.some((other) => other === name),
   );
-  // The default of the workers is that of the machine that generates.
+  // Omits the default of `workers`, which depends on the machine that generates.
   const described = chosen.map(([name, { default: value, ...setting }]) => [
     name,
     { ...setting, ...(name !== 'workers' && value !== undefined && { default: value }) },

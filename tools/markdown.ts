@@ -1,6 +1,6 @@
 /** Markdown of generated tables. */
 
-/** A table of a head and rows of cells. */
+/** Markdown table with a head and rows of cells. */
 export function table(head: string[], rows: string[][]): string {
   const line = (cells: string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');

@@ -1,4 +1,7 @@
-/** Checks the words of comments: doc comments start with the noun or the verb, and no comment is a riddle. */
+/**
+ * Checks the words of comments: doc comments start with a noun or a verb, and no comment uses a phrase that must be
+ * read twice.
+ */
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseSync } from 'vite';
@@ -24,7 +27,7 @@ const OPENING = /^(?:what|whether|which|who|how|that|those|one that|of|the same 
 /** Openings of the text of `@param` and `@returns`. In `@param path of the file` the name is the noun. */
 const TAG_OPENING = /^(?:what|whether|which|who|how|those|one that)\b/i;
 
-/** Phrases that have to be read twice. */
+/** Phrases that must be read twice. */
 const PHRASES = [
   /\bthat which\b/i,
   /\b(?:is|are|be|was|were) told\b/i,
@@ -76,7 +79,7 @@ function commentsOf(path: string, source: string): Comment[] {
   return merged;
 }
 
-/** Finds the comments of a file whose words are not plain. */
+/** Finds the comments of a file that are not in plain words. */
 export function findViolations(path: string, source: string): Violation[] {
   return commentsOf(path, source).flatMap(({ kind, start, text }) => {
     const line = source.slice(0, start).split('\n').length;

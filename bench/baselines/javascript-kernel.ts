@@ -30,8 +30,8 @@ function rowNll(row: Values, label: number): number {
 }
 
 /**
- * Gradient of Σ_rows nll with respect to the logits, s_c − [c = label], without WebAssembly: the maximum, then the
- * exponentials in the memory of the gradient, then their share of the sum.
+ * Gradient of Σ_rows nll with respect to the logits, s_c − [c = label], without WebAssembly. Computes the maximum,
+ * stores the exponentials in the gradient, and divides them by their sum.
  * @param gradient (rows, classes) elements to overwrite
  */
 export function javascriptGradient(

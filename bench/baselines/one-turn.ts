@@ -1,7 +1,7 @@
 /**
- * Baseline for an evaluation: a Fastify route that reads a small body whole. It decodes, evaluates and answers in one
- * turn of the event loop, by the service's own kernels, reduction and JSON. It lacks the service's other features:
- * bounds, admission, diagnosis of invalid bodies, metrics.
+ * Baseline for an evaluation: a Fastify route that buffers a small body. It decodes, evaluates and answers in one turn
+ * of the event loop, with the service's own kernels, reduction and JSON. It lacks the service's other features: bounds,
+ * admission, diagnosis of invalid bodies, metrics.
  */
 import Fastify from 'fastify';
 import { Unpackr } from 'msgpackr';

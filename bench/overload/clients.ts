@@ -1,4 +1,4 @@
-/** Clients on their own thread, so that the measuring thread does not wait for them. Each message is a loop to run. */
+/** Clients on their own thread, so that they do not block the measuring thread. Each message is a loop to run. */
 import { parentPort } from 'node:worker_threads';
 import { run } from './traffic.ts';
 import type { ClosedLoop, OpenLoop } from './traffic.ts';

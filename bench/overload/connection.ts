@@ -21,7 +21,7 @@ export interface Answer {
 }
 
 export interface ConnectionEvents {
-  /** Called for an answer, even when the request was not sent completely. */
+  /** Called for each answer, even when the request was not sent completely. */
   answered: (answer: Answer) => void;
   /** Called when the next request can be sent. */
   idle: (connection: Connection) => void;

@@ -22,11 +22,11 @@ const LIMITS = {
 
 /** Requested load as a multiple of the capacity. */
 const OVERLOAD = 2;
-/** Most clients with a pending request; further clients are counted as not sent. */
+/** Largest number of clients with a pending request. Requests of further clients are counted as unsent. */
 const MAX_CONNECTIONS = 1024;
 /**
- * Time of each capacity measurement. One comes before and one after, because the machine's speed changes within
- * minutes.
+ * Milliseconds of each capacity measurement. The capacity is measured before and after the load, because the machine's
+ * speed changes within minutes.
  */
 const CAPACITY_MS = 4000;
 const PROBES_PER_SECOND = 50;
@@ -42,7 +42,7 @@ const GOALS = {
 interface Workload {
   what: string;
   request: (folder: string) => RequestBytes;
-  /** V8 keeps optimizing the many short functions of a request for about ten thousand requests. */
+  /** Milliseconds of warm-up. V8 keeps optimizing the many short functions of a request for about ten thousand requests. */
   warmUpMs: number;
   isMain?: boolean;
 }

@@ -5,7 +5,7 @@ import { benchSlow } from './slow.ts';
 import { benchWorkers } from './workers.ts';
 
 const SECONDS = 60;
-/** Seconds of the other workloads, which confirm the main one. */
+/** Seconds of each secondary workload, which confirms the main one. */
 const SECONDS_BESIDE = 15;
 const END_WITHIN_MS = 300_000;
 

@@ -12,7 +12,7 @@ const SLOW_CLIENTS = 100;
 const STALL_SECONDS = 4;
 const LIMITS = {
   LOSSMETER_STALL_SECONDS: String(STALL_SECONDS),
-  // Fewer places than slow clients, which would occupy all of them.
+  // Fewer places than slow clients, which would occupy all of them if they took any.
   LOSSMETER_MAX_REQUESTS_IN_FLIGHT: '16',
   LOSSMETER_MAX_QUEUED_REQUESTS: '64',
 };
@@ -24,7 +24,10 @@ const ROUND_MS = 1500;
 const ARRIVAL_MS = 1000;
 const ARRIVALS = 10;
 
-/** Includes the interval of the header check, one second, and the time to answer after the timeout. */
+/**
+ * Milliseconds until a slow client is answered. They include the interval of the header check, one second, and the time
+ * to answer after the timeout.
+ */
 const ANSWERED_WITHIN_MS = (2 * STALL_SECONDS + 3) * 1000;
 
 interface Ordinary {
@@ -33,7 +36,7 @@ interface Ordinary {
   connections: number;
 }
 
-/** Measures ordinary clients while others send hardly anything. */
+/** Measures ordinary clients while slow clients send one byte per second. */
 export async function benchSlow(): Promise<Comparison[]> {
   await using service = await startService({ environment: LIMITS });
   await using clients = new ClientThread();

@@ -5,13 +5,13 @@ import type { Answer, RequestBytes } from './connection.ts';
 /** Requests that clients sent, and their answers. */
 export interface Traffic {
   seconds: number;
-  /** Answers within that time by status, and by code for errors: '200', '429 overloaded'. */
+  /** Answers within `seconds` by status, and by code for errors: '200', '429 overloaded'. */
   counts: Record<string, number>;
   /** Milliseconds to the head of each answer, by status. */
   after: Record<string, number[]>;
   /** Rejections with 429 or 503 that lack Retry-After. */
   withoutRetryAfter: number;
-  /** Different losses in the answers. */
+  /** Distinct losses in the answers. */
   losses: string[];
   /** Requests whose connection closed before an answer. */
   unanswered: number;
@@ -23,7 +23,7 @@ export interface Traffic {
   busy: number;
 }
 
-/** Every connection sends its next request once the last is answered, with any status. */
+/** Every connection sends its next request after an answer with any status. */
 export interface ClosedLoop {
   kind: 'closed';
   port: number;
@@ -43,7 +43,7 @@ export interface OpenLoop {
   milliseconds: number;
 }
 
-/** Most milliseconds to wait for requests that are pending at the end. */
+/** Longest wait, in milliseconds, for requests that are pending at the end. */
 const GRACE_MS = 2000;
 const TICK_MS = 1;
 

@@ -16,9 +16,9 @@ const CONNECTIONS = 6;
 const WARM_UP_MS = 4000;
 const SPEED_MS = 5000;
 const KILL_EVERY_MS = 1000;
-/** Recovery time: a new worker optimizes its kernel while it works. */
+/** Milliseconds of recovery: a new worker optimizes its kernel while it works. */
 const RECOVER_MS = 2000;
-/** Id of no thread: ends nothing, and only requests the ids. */
+/** Id that no thread has. It ends no thread and only requests the ids. */
 const NOBODY = -1;
 
 const RETRYABLE = '503 worker_lost';
@@ -73,7 +73,7 @@ async function killEverySecond(service: ChildProcess, seconds: number): Promise<
   return kills;
 }
 
-/** Ids of living worker threads; all of them belong to kernels, because this bench starts no others. */
+/** Ids of living worker threads. All of them are kernel workers, because this bench starts no others. */
 async function threadsOf(service: ChildProcess, victim = NOBODY): Promise<number[]> {
   const answered = once(service, 'message') as Promise<[number[]]>;
   service.send(victim);

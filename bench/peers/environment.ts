@@ -6,7 +6,7 @@ const FOLDER = import.meta.dirname;
 const REQUIREMENTS = path.join(FOLDER, 'requirements.txt');
 const ENVIRONMENT = path.resolve(FOLDER, '../.venv');
 const PYTHON = path.join(ENVIRONMENT, 'bin/python');
-/** Time limit: the packages have several gigabytes. */
+/** Time limit of the installation, in milliseconds: the packages have several gigabytes. */
 const INSTALL_WITHIN_MS = 20 * 60_000;
 const WITHIN_MS = 60_000;
 

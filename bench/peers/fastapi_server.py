@@ -1,4 +1,4 @@
-"""Cross entropy as a service, as one writes it with FastAPI, uvicorn, msgpack and PyTorch."""
+"""Cross entropy as a typical service with FastAPI, uvicorn, msgpack and PyTorch."""
 
 import os
 import warnings
@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
-# Tensors share the bytes of the request, which nothing writes to.
+# Tensors share the bytes of the request, which are never written.
 warnings.filterwarnings("ignore", message="The given buffer is not writable")
 
 app = FastAPI()

@@ -1,4 +1,4 @@
-"""Times the Python client against bare http.client, and its memory.
+"""Measures the time of the Python client against http.client, and its memory.
 
     python python_client.py time PORT ROUNDS     {"bare": [s, …], "client": [s, …]}
     python python_client.py memory PORT          {"loss": bytes, "gradient": bytes}
@@ -25,7 +25,7 @@ client = Client(f"http://127.0.0.1:{port}")
 
 
 def times(rounds: int) -> dict[str, list[float]]:
-    """Seconds of both, turn by turn; the body of the bare one is made beforehand."""
+    """Returns the seconds of both clients, in turn. The body of http.client is prepared."""
     body = b"".join(Batch(logits, label, None, None, {}).body().chunks())
     headers = {"Content-Type": "application/vnd.safetensors"}
     connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -50,11 +50,11 @@ def times(rounds: int) -> dict[str, list[float]]:
 
 
 def memory() -> dict[str, int]:
-    """Bytes that a request takes at its peak, beyond the arrays it is given and returns."""
+    """Returns the peak bytes of a request, without the arrays it receives and returns."""
     client.cross_entropy(logits[:2], label[:2], outputs=["gradient"])
     taken = {}
     for name, outputs in (("loss", []), ("gradient", ["gradient"])):
-        # The highest mark is set back to what is resident now.
+        # Resets VmHWM, the peak, to the current resident memory.
         Path("/proc/self/clear_refs").write_text("5")
         before = resident("VmRSS")
         evaluation = client.cross_entropy(logits, label, outputs=outputs)

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
-/** A script of PyTorch in a process of its own, which times an action on request. */
+/** PyTorch script in its own process, which times an action on request. */
 export class PyTorchProcess<Timing> implements AsyncDisposable {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #answers: AsyncIterator<string>;
   readonly #kill = (): boolean => this.#child.kill();
 
-  /** @param input first line, as JSON, and the bytes behind it */
+  /** @param input sizes, sent as JSON in the first line, and tensors, whose bytes follow */
   constructor(
     python: string,
     script: string,

@@ -18,7 +18,7 @@ def main() -> None:
     rows, classes = json.loads(stdin.readline())
 
     def tensor() -> torch.Tensor:
-        # Cloned to where PyTorch would have put it.
+        # Clones into memory that PyTorch allocates.
         read = torch.frombuffer(bytearray(stdin.read(4 * rows * classes)), dtype=torch.float32).clone()
         return read.reshape(rows, classes)
 

@@ -16,7 +16,7 @@ def main() -> None:
     torch.set_num_threads(1)
     stdin = sys.stdin.buffer
     rows, classes = json.loads(stdin.readline())
-    # Cloned to where PyTorch would have put them.
+    # Clones into memory that PyTorch allocates.
     logits = torch.frombuffer(bytearray(stdin.read(4 * rows * classes)), dtype=torch.float32).clone()
     logits = logits.reshape(rows, classes)
     labels = torch.frombuffer(bytearray(stdin.read(4 * rows)), dtype=torch.int32).long()

@@ -5,7 +5,7 @@ import { loadSome } from './lanes';
 import { errorOfDifference } from './log-ratio';
 import { FLOAT16_CONSTANTS, load4, loadFloat16 } from './storage';
 
-/** Elements that are summed in float32, eight to a lane: in a flat row all roundings of a longer sum are alike. */
+/** Elements per sum in float32, eight to a lane. In a flat row all roundings of a longer sum have the same direction. */
 export const TILE: u32 = 64;
 
 /** Adds classes [first, end) of a row to the sums of the Kullback–Leibler divergence of q from p. */
@@ -19,8 +19,9 @@ export function addScaled<T>(series: usize): void {
 }
 
 /**
- * Four logits. −Infinity of float16 is read as −65536 where no scale brings it near: beside a finite logit the log ratio
- * is beyond all limits, where it is read once more, and beside −Infinity the exponential is 0.
+ * Loads four logits. Without a scale, −Infinity of float16 is read as −65536. Beside a finite logit the log ratio is
+ * then beyond the limit of the series, and the caller loads the logits again by `load4`. Beside −Infinity the
+ * exponential is 0.
  */
 // @ts-expect-error: decorator
 @inline
@@ -29,8 +30,8 @@ export function loadNear<T>(p: usize, mask: v128, factor: v128, scaled: bool): v
 }
 
 /**
- * Terms are p·d²·P(d) for |d| below the limit of the series, in which nothing cancels: d is formed from the logits with
- * the rounding of their difference.
+ * Terms are p·d²·P(d) for |d| below the limit of the series, without cancellation: d includes the rounding error of the
+ * difference of the logits.
  * @param series f32: limit, and seven coefficients of P from the constant up
  */
 // @ts-expect-error: decorator
@@ -142,7 +143,7 @@ function addBy<T>(series: usize, first: u32, last: u32, scaled: bool): void {
   SUMS.total += f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
 }
 
-/** d = scale·((y − x) − shift). The scale comes last: before the differences it would round. */
+/** d = scale·((y − x) − shift). The scale is applied last, because scaled logits would be rounded. */
 // @ts-expect-error: decorator
 @inline
 export function logRatio(x: v128, y: v128, shift: v128, shiftLow: v128, scale: v128, scaled: bool): v128 {
@@ -172,7 +173,7 @@ export function seriesAt(d: v128, c0: v128, c1: v128, c2: v128, c3: v128, c4: v1
   return madd(p, d, c0);
 }
 
-/** Lanes in which one side is −Inf. */
+/** Mask of the lanes in which one side is −Inf. */
 // @ts-expect-error: decorator
 @inline
 export function isNegInf(x: v128, y: v128): v128 {
@@ -181,8 +182,8 @@ export function isNegInf(x: v128, y: v128): v128 {
 }
 
 /**
- * q − p as e·(exp d − 1); from q itself for large d, where e·exp d would be 0·∞, and where one side is −Inf. The term is
- * this less e·d.
+ * q − p as e·(exp d − 1), or directly from q for large d, where e·exp d may be 0·∞, and where one side is −Inf. The
+ * term is q − p − e·d.
  * @param d log ratio, 0 where one side is −Inf
  */
 function farGain(none: v128, d: v128, e: v128, f: v128): v128 {
@@ -203,7 +204,7 @@ export function expOf(d: v128): v128 {
   );
 }
 
-/** Four float32 as two float64, of which each is the sum of two. */
+/** Sums of lanes 0 and 2 and of lanes 1 and 3 of four float32, as two float64. */
 // @ts-expect-error: decorator
 @inline
 export function pairsOf(v: v128): v128 {

@@ -19,7 +19,7 @@ export function sumDivergenceF64(series: usize, mixed: bool): void {
   storeSums();
 }
 
-/** Sums of a row whose terms leave the range of float32 or float64, one by one. */
+/** Sums a row class by class, for terms that leave the range of float32 or float64. */
 export function sumDivergenceSlowly<T>(series: usize, mixed: bool): void {
   startSums();
   for (let c: u32 = 0; c < PAIR.classes; c++) addOne<T>(c, series, mixed);
@@ -32,7 +32,7 @@ function storeSums(): void {
   SUMS.total = totalOf(2);
 }
 
-/** Sums pairs of float64 whose terms are all near; the others one by one. */
+/** Sums a tile by pairs of classes. A pair in which |d| reaches the limit of the series is summed class by class. */
 function sumTile(first: u32, end: u32, series: usize, mixed: bool): void {
   const shift = f64x2.splat(PAIR.shift);
   const shiftLow = f64x2.splat(PAIR.shiftLow);

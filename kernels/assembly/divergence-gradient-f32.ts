@@ -6,7 +6,7 @@ import { loadSome, storeSome } from './lanes';
 import { FLOAT16_CONSTANTS, load4 } from './storage';
 
 /**
- * Stores k·(q − p) of a row: near p as k·p·(d + d²·P(d)), where the two would cancel.
+ * Stores k·(q − p) of a row. Where q is close to p, the difference would cancel, and k·p·(d + d²·P(d)) is stored.
  * @returns false when the differences of some logits leave the range of float32
  */
 export function writeGradient<T>(out: usize, k: f32, series: usize): bool {

@@ -13,8 +13,8 @@ import { load1 } from './storage';
 /**
  * Gradient of each row's divergence with respect to the logits of q, times the row's coefficient k:
  * forward k·s·(q − p), reverse k·s·q·(d − KL), Jensen–Shannon k·s·(1 − β)·q·(log(q/m) − KL(q‖m)), with d = log(q/p) and
- * s the scale. Elements in float32 are divided by the row's power of two. A row that is left out has the gradient 0, and
- * one without a finite lse, or without a finite reverse divergence, NaN.
+ * s the scale. Elements in float32 are divided by the row's power of two. The gradient of a row that is left out is 0.
+ * It is NaN without a finite lse, without a finite k·s, or for an infinite reverse divergence.
  * @param direction number of Direction
  * @param divergences columns that `divergence` stored
  * @param coefficients f64, an entry per row
@@ -48,7 +48,7 @@ export function divergenceGradient<T>(
     setPair<T>(ps, qs, rows, classes, scale, pResults, qResults, first, row, pKept, qKept, pOrigins, qOrigins);
     PAIR.beta = beta;
     const isReverse = direction == Direction.reverse;
-    // A row that is infinite has no excess and no total of its exponentials.
+    // The excess of an infinite divergence is 0.
     const excess = load<f64>(divergences + n * Layout.excess + f64At);
     const total = load<f64>(divergences + n * Layout.total + f64At);
     addToShift(isReverse ? -excess : excess);
@@ -75,7 +75,10 @@ export function divergenceGradient<T>(
   }
 }
 
-/** Reverse divergences whose gradient is formed in float32: k and k·(d − KL) stay far from the ends of its range. */
+/**
+ * Limit of the reverse divergences whose gradient is computed in float32: k and k·(d − KL) stay far from the ends of
+ * its range.
+ */
 const GREATEST_FLOAT32: f64 = 1e6;
 
 // @ts-expect-error: decorator
@@ -97,7 +100,7 @@ function forwardElement<T>(c: u32): f64 {
   return PAIR.factor * ofQ<T>(c) - p;
 }
 
-/** k·q·(d − KL); in another order where q·(d − KL) leaves the range of float64. */
+/** k·q·(d − KL), computed in another order where q·(d − KL) leaves the range of float64. */
 function reverseElement<T>(c: u32, k: f64, divergence: f64): f64 {
   const q = ofQ<T>(c);
   if (q == 0) return 0;
@@ -115,7 +118,7 @@ function mixtureAt<T>(c: u32): f64 {
   return logOfMixture(ratioAt(x, load1<T>(PAIR.y + <usize>c * sizeof<T>())), PAIR.beta);
 }
 
-/** KL(q‖m) = Σ q·log(q/m), in which errors of log(q/m) count, and none of Σ q. */
+/** KL(q‖m) = Σ q·log(q/m) / Σ q: the division removes the error of Σ q; errors of log(q/m) remain. */
 function meanOfMixture<T>(): f64 {
   startSums();
   for (let first: u32 = 0; first < PAIR.classes; first += TILE_F64) {

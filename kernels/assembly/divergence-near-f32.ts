@@ -11,16 +11,19 @@ export function sumDivergence<T>(series: usize): void {
   else addScaled<T>(series);
 }
 
-/** |shift| from which few rows have a divergence that allows the rounding of their log ratios. */
+/**
+ * Greatest |shift| that `sumNear` accepts. Beyond it, few rows have a divergence so large that the rounding of their
+ * log ratios is negligible.
+ */
 const GREATEST_SHIFT: f64 = 2;
 
 /**
- * Sums of the Kullback–Leibler divergence of a row without scale whose sides are near each other. The log ratio
- * d = (y − x) − shift is rounded twice, by less than 2^−24·(2·|d| + 2·|shift|). What |shift| adds to the divergence D is
- * at most 2^−23·|shift|·Σ |q − p|, and Σ |q − p| ≤ √(4.2·D) for |d| < 1: below 5e-7 of D where shift² ≤ 4·D.
- * Tiles with greater log ratios, or with −Inf, are summed by `addPlain`.
+ * Sums of the Kullback–Leibler divergence of a row without scale whose sides are close to each other. The log ratio d =
+ * (y − x) − shift is rounded twice, by less than 2^−24·(2·|d| + 2·|shift|). |shift| adds at most 2^−23·|shift|·Σ |q −
+ * p| to the error of the divergence D, and Σ |q − p| ≤ √(4.2·D) for |d| < 1: below 5e-7 of D where shift² ≤ 4·D. Tiles
+ * with greater log ratios, or with −Inf, are summed by `addPlain`.
  * @param series as for `sumDivergence`
- * @returns false where that does not hold; the sums are nothing then
+ * @returns false where shift² > 4·D or |shift| is too great; the sums are meaningless then
  */
 function sumNear<T>(series: usize): bool {
   const distance = PAIR.shift + PAIR.shiftLow;

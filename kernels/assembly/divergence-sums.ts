@@ -3,7 +3,7 @@
 export class DivergenceSums {
   /** Σ of the terms, each at least 0. */
   terms: f64;
-  /** Σ (q − p). As Σ p·d and the terms it would cancel where |d| is large. */
+  /** Σ (q − p). It equals Σ p·d plus the terms, but that sum would cancel where |d| is large. */
   gains: f64;
   /** Σ p */
   total: f64;
@@ -15,7 +15,7 @@ export function clearSums(): void {
   SUMS.terms = SUMS.gains = SUMS.total = 0;
 }
 
-/** A pair of rows, p and q, and the numbers by which their terms are formed. */
+/** A pair of rows, p and q, and the constants of their terms. */
 @unmanaged
 export class RowPair {
   /** Addresses of the logits. */
@@ -31,13 +31,16 @@ export class RowPair {
   /** (lse_q − lse_p) / scale as a sum of two. */
   shift: f64;
   shiftLow: f64;
-  /** Its two parts: an eighth of the difference of the references as a sum of two, which is finite, and a log ratio. */
+  /**
+   * Parts of the shift, which is 8·(eighth + eighthLow) + logs / scale. `eighth` is an eighth of the difference of the
+   * references, which is always finite; `logs` is the difference of the log S.
+   */
   eighth: f64;
   eighthLow: f64;
   logs: f64;
-  /** Factor from exponentials of q to the unit of those of p. */
+  /** Factor that converts exponentials of q to the unit of those of p. */
   factor: f64;
-  /** Power of two by which terms of Kullback–Leibler are multiplied where their sum leaves the range of float64; else 1. */
+  /** Power of two that multiplies the Kullback–Leibler terms where their sum leaves the range of float64; else 1. */
   unit: f64;
 }
 

@@ -12,8 +12,9 @@ import { load1 } from './storage';
 /**
  * Divergence of each row of q from the row of p: the Kullback–Leibler divergence Σ p·log(p/q), or with 0 < β < 1 the
  * Jensen–Shannon divergence β·KL(p‖m) + (1 − β)·KL(q‖m), m = β·p + (1 − β)·q.
- * KL = Σ p·(exp d − 1 − d) with d = log(q/p): every term is at least 0. Reads what `keepExponentials` stored, of both.
- * @param series coefficients of the series of both divergences, see DivergenceSeries of the host
+ * KL = Σ p·(exp d − 1 − d) with d = log(q/p): every term is at least 0. Reads the results and exponentials of both
+ * sides that `keepExponentials` stored.
+ * @param series coefficients of the series of both divergences, see series.ts
  * @param out columns of RowDivergences
  */
 // @ts-expect-error: decorator
@@ -65,7 +66,7 @@ export function divergence<T>(
   }
 }
 
-/** Sets the rows of both sides, and the numbers by which they are compared. */
+/** Sets PAIR to the rows of both sides and the constants of their terms, except β. */
 // @ts-expect-error: decorator
 @inline
 export function setPair<T>(
@@ -106,7 +107,7 @@ function setShift(
   PAIR.factor = Math.exp(pLog + PAIR.scale * (p - pOrigin) - (qLog + PAIR.scale * (q - qOrigin)));
 }
 
-/** Adds the excess of Σ q over 1, which both lse leave. */
+/** Adds log Σ q to the shift: the rounding of both lse makes Σ q differ from 1. */
 export function addToShift(excess: f64): void {
   PAIR.shiftLow += excess / PAIR.scale;
   PAIR.logs += excess;
@@ -136,7 +137,7 @@ function sumMixedExactly<T>(series: usize): void {
   else sumDivergenceSlowly<T>(series + MIXED_F64, true);
 }
 
-/** Σ terms / Σ p of a row whose Σ terms is beyond float64: the exponentials are in a unit in which Σ p may be large. */
+/** Σ terms / Σ p of a row whose Σ terms overflows float64. In the unit of the exponentials Σ p may be large. */
 function sumBeyond<T>(series: usize): f64 {
   PAIR.unit = SMALL_UNIT;
   sumDivergenceSlowly<T>(series + PLAIN_F64, false);
@@ -144,10 +145,13 @@ function sumBeyond<T>(series: usize): f64 {
   return SUMS.terms / SUMS.total / SMALL_UNIT;
 }
 
-/** Below 1 / Σ p of any row. */
+/** Power of two below 1 / Σ p of any row. */
 const SMALL_UNIT: f64 = 2 ** -80;
 
-/** Places of the series: eight and ten f32 of the divergences, 22 f64 of both, and f32 for gains and for log(q/m). */
+/**
+ * Byte offsets in the series: 8 f32 of Kullback–Leibler and 10 of Jensen–Shannon, 22 f64 of each, 6 f32 of the gains,
+ * and 9 f32 of log(q/m).
+ */
 export const MIXED_F32: usize = 32;
 const PLAIN_F64: usize = 72;
 const MIXED_F64: usize = 248;
@@ -155,7 +159,8 @@ const GAINS_F32: usize = 424;
 export const RATIOS_F32: usize = 448;
 
 /**
- * r − log(1 + r), by which Σ q = 1 + r instead of 1 has increased the divergence: errors of both lse do not show in it.
+ * r − log(1 + r): the increase of the divergence where Σ q is 1 + r instead of 1. Subtracting it removes the errors of
+ * both lse.
  */
 function excessTerm(r: f64): f64 {
   if (abs(r) < 1e-3) return r * r * (0.5 - r * (1.0 / 3 - r * (0.25 - r * 0.2)));

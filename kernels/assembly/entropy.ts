@@ -7,14 +7,14 @@ import { horizontalSum } from './pairs';
 import { FLOOR } from './sum-exp-f32';
 
 /**
- * Elements that are summed in float32, sixteen as a tree: in a flat row of many classes all terms are equal, and a longer
- * sum rounds all of them alike.
+ * Elements per sum in float32, added in trees of sixteen. In a flat row of many classes all terms are equal, and all
+ * roundings of a longer sum have the same direction.
  */
 const TILE: u32 = 64;
 
 /**
- * Per row of a block the entropy of its softmax, −Σ_c s_c·log s_c = log S − T / S with d_c = scale·(v_c − max v),
- * S = Σ exp d_c and T = Σ d_c·exp d_c. Terms of −Inf are 0: their d is clamped where exp d is nothing.
+ * Stores per row of a block the entropy of its softmax, −Σ_c s_c·log s_c = log S − T / S with d_c = scale·(v_c − max
+ * v), S = Σ exp d_c and T = Σ d_c·exp d_c. Logits of −Inf add nothing: their d is clamped where exp d is negligible.
  * @param scale 1 for float64
  * @param lse f64 per row; where it is not finite, the entropy is NaN
  * @param out f64, an entry per row
@@ -137,7 +137,7 @@ function rowEntropyF64(p: usize, n: u32, top: f64): f64 {
   return Math.log(totalOf(0)) - totalOf(1) / totalOf(0);
 }
 
-/** Four float32 as two float64, of which each is the sum of two. */
+/** Sums of lanes 0 and 2 and of lanes 1 and 3 of four float32, as two float64. */
 // @ts-expect-error: decorator
 @inline
 function pairsOf(v: v128): v128 {

@@ -90,9 +90,9 @@ export function exp4(
 }
 
 /**
- * exp(scale·d) = 2^n · 2^f, given t = d·kHigh + ROUNDER with k = scale·log2(e) = kHigh + kLow. The scale is within the
- * reduction f = d·k − n, so that the fused variant rounds no product of it; the strict one rounds d·kHigh.
- * b1 … b5 are the coefficients of exp4 for powers of two.
+ * exp(scale·d) = 2^n · 2^f, given t = d·kHigh + ROUNDER with k = scale·log2(e) = kHigh + kLow. The scale is part of the
+ * reduction f = d·k − n, so the fused variant rounds no product with it; the strict variant rounds d·kHigh. b1 … b5 are
+ * the coefficients of exp4 for powers of two.
  */
 // @ts-expect-error: decorator
 @inline

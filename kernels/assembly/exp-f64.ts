@@ -1,6 +1,6 @@
 /**
- * exp of two float64 values by range reduction, exp(d) = 2^n · exp(r) with |r| ≤ ln2/2, and exp(r) = 1 + r·P(r), where P
- * interpolates (exp(r) − 1) / r in Chebyshev's nodes by degree 10 (relative error 2.4e-17).
+ * exp of two float64 values by range reduction, exp(d) = 2^n · exp(r) with |r| ≤ ln2/2, and exp(r) = 1 + r·P(r). P has
+ * degree 10 and interpolates (exp(r) − 1) / r at Chebyshev nodes (relative error 2.4e-17).
  */
 const CONSTANTS = memory.data<f64>([
   1.4426950408889634, // log2(e)
@@ -62,8 +62,8 @@ export function exp2(d: v128, log2e: v128, rounder: v128, minusLn2High: v128, mi
 }
 
 /**
- * exp(d) − 1 of two values within [FLOOR_F64, 0], to a last place or two however small: 2^n·(exp(r) − 1) + (2^n − 1),
- * where 2^n − 1 does not round, or not so that it shows, and is 0 for n = 0.
+ * exp(d) − 1 of two values within [FLOOR_F64, 0], accurate to one or two units in the last place, also for small d:
+ * 2^n·(exp(r) − 1) + (2^n − 1). 2^n − 1 is 0 for n = 0, and its rounding is zero or negligible.
  */
 // @ts-expect-error: decorator
 @inline

@@ -1,7 +1,7 @@
 import { NonFinite } from '../abi';
 import { load1 } from './storage';
 
-/** The first of n elements, at or after `from`, whose kind is among `kinds`; −1 when there is none. */
+/** Index of the first of n elements, at or after `from`, of a kind among `kinds`; −1 when there is none. */
 export function findNonFinite<T>(p: usize, from: u32, n: u32, kinds: u32): i32 {
   for (let k = from; k < n; k++) {
     const x = load1<T>(p + <usize>k * sizeof<T>());
@@ -11,14 +11,17 @@ export function findNonFinite<T>(p: usize, from: u32, n: u32, kinds: u32): i32 {
   return -1;
 }
 
-/** Counts the elements, of n, that equal a value. */
+/** Counts the elements among n that equal a value. */
 export function countValue<T>(p: usize, n: u32, value: f64): u32 {
   let count: u32 = 0;
   for (let k: u32 = 0; k < n; k++) count += u32(load1<T>(p + <usize>k * sizeof<T>()) == value);
   return count;
 }
 
-/** Counts the 16-bit floats, of n, other than 0 and of smaller magnitude than a normal number. */
+/**
+ * Counts the nonzero elements among n 16-bit floats whose magnitude is below the least normal number.
+ * @param leastNormal bits of the least positive normal number
+ */
 export function countSubnormals(p: usize, n: u32, leastNormal: u32): u32 {
   const magnitude = i16x8.splat(0x7fff);
   const one = i16x8.splat(1);

@@ -35,8 +35,8 @@ export function forward<T>(
  * relative to a reference from the row's first elements. A row outside the reference's safe range is evaluated again by
  * the slower general path. float64: always takes the general path; its second read comes from the cache, and is hidden
  * by the longer polynomial.
- * @param keepAt address at which the exponentials of a row with finite lse are stored, except the target's, whose place
- *   is not written. It has an entry per class: float64 for float64, else float32. 0 stores none
+ * @param keepAt address at which the exponentials of a row with finite lse are stored, an entry per class: float64 for
+ *   float64, else float32. The entry of the target is not written. 0 stores none
  * @returns value to which the exponentials are relative; NaN for a row that is left out
  */
 export function forwardRow<T>(

@@ -7,14 +7,15 @@ import { highPair, lowPair } from './pairs';
 import { logSumOf, referenceOf } from './row';
 
 /**
- * Evaluates forward, and the gradient with respect to the logits of each row that the coefficients describe,
+ * Evaluates forward and the gradient, with respect to the logits of each row, of the sum that the coefficients
+ * describe,
  *   g_c = a·s_c − w_c·(b + t·p_c) with a = t·Σ_k w_k p_k + b·Σ_k w_k + z·lse, s = softmax,
  * where p are class probabilities. For class indices t, which includes the weight, applies only to the target:
  *   g_c = a·s_c − w_c·b − t·[c = target] with a = t + b·Σ_k w_k + z·lse.
  * Reads the logits once: the forward pass stores its exponentials in the memory of the gradient, and they are completed
- * there. Elements in float32 are divided by the row's scale, a power of two. It is 1 unless coefficients are near the
- * ends of float32's range, or beyond. The gradient is with respect to x = offset + scale·v, see forward.
- * A row without a target has the gradient 0, a row without a finite lse NaN.
+ * there. Elements in float32 are divided by the row's scale, a power of two. It is 1 unless coefficients are close to
+ * the ends of float32's range, or beyond. The gradient is with respect to x = offset + scale·v, see forward.
+ * The gradient is 0 for a row without a target, and NaN for a row without a finite lse.
  * @param coefficients columns of GradientCoefficients
  * @param weights f64 w per class, or 0 for 1
  * @param unit a power of two, at least `classes`
@@ -74,8 +75,7 @@ export function gradient<T>(
     if (weights == 0 && probabilities == 0) subtractConstant<T>(at, classes, factor, b);
     else subtractPrior<T>(at, classes, factor, b, t, weights, rowProbabilities);
 
-    // At the target of a confident row uses 1 − s = −expm1(−nll), in which nothing cancels. In other rows mass·s may be
-    // tiny.
+    // For the target of a confident row, 1 − s = −expm1(−nll) does not cancel. In other rows mass·s may be tiny.
     const offset = <usize>target << 3;
     const w: f64 = weights == 0 ? 1 : load<f64>(weights + offset);
     const own: f64 = probabilities == 0 ? 1 : w * load<f64>(rowProbabilities + offset);
@@ -96,8 +96,8 @@ function hasNegative(weights: usize, classes: u32): bool {
 }
 
 /**
- * An upper bound of |w_c·p_c| over the classes of a row, 0 for class indices. Σ w·p is such a bound, unless terms of
- * both signs may cancel in it. Then all terms are read for the greatest.
+ * Upper bound of |w_c·p_c| over the classes of a row, 0 for class indices. Σ w·p is a bound unless its terms have both
+ * signs and may cancel. Then the greatest term is found by reading all.
  * @param mayCancel true when a weight is negative
  */
 function greatestProduct(
@@ -114,7 +114,7 @@ function greatestProduct(
   return greatest;
 }
 
-/** The power of two at or below a bound of a row's terms; 1 when the terms fit into the range of float32. */
+/** Greatest power of two at or below a bound of a row's terms; 1 when the terms fit into the range of float32. */
 // @ts-expect-error: decorator
 @inline
 export function scaleOf(bound: f64): f64 {

@@ -5,13 +5,13 @@ import { loadSome } from './lanes';
 import { log4 } from './log-f32';
 import { FLOAT16_CONSTANTS, load4 } from './storage';
 
-/** Greatest |d| that counts: beyond, the smaller of both probabilities is negligible, and may be subnormal. */
+/** Limit of |d|, which is clamped. Beyond it, the smaller of the two probabilities is negligible and may be subnormal. */
 export const GREATEST_DISTANCE: f32 = 40;
 
-/** Least share of a side in the mixture for which nothing cancels in the shorter formula. */
+/** Least share of a side in the mixture for which the shorter formula does not cancel. */
 const LEAST_SHARE: f64 = 0.4;
 
-/** Four lanes of gains. */
+/** Gains of four lanes, the second result of `farTerm`. */
 const LANES = memory.data(16, 16);
 
 /** Sums of the Jensen–Shannon divergence of a row of float32 or narrower. */
@@ -29,8 +29,8 @@ function sumScaled<T>(series: usize, gains: usize): void {
 }
 
 /**
- * Terms are p·d²·P(d) for |d| below the limit of the series, and gains p·(d + d²·G(d)): these may have fewer digits, for
- * an error of Σ (q − p) changes the divergence by less than half of itself times that error.
+ * Terms are p·d²·P(d) for |d| below the limit of the series, and gains are p·(d + d²·G(d)). Gains need fewer digits: an
+ * error of Σ (q − p) changes the divergence by less than half the divergence times that error.
  * @param series f32: limit, and nine coefficients of P from the constant up
  * @param ofGains f32: six coefficients of G
  */
@@ -164,7 +164,7 @@ function ofGain(d: v128, series: usize): v128 {
   return madd(p, d, v128.load32_splat(series));
 }
 
-/** exp −distance, of 0 to GREATEST_DISTANCE. */
+/** exp(−distance) for distances from 0 to GREATEST_DISTANCE. */
 // @ts-expect-error: decorator
 @inline
 export function expOfMinus(distance: v128): v128 {
@@ -177,8 +177,8 @@ export function expOfMinus(distance: v128): v128 {
 }
 
 /**
- * Terms that are not near, and their gains q − p, which are stored in LANES: from the greater of both probabilities, for
- * the other one is it times z = exp −|d|. A difference beyond float32 makes the term NaN.
+ * Terms with |d| beyond the series. Stores their gains q − p in LANES. Both follow from the greater probability,
+ * because the smaller one is its product with z = exp −|d|. A difference beyond float32 makes the term NaN.
  */
 function farTerm(x: v128, y: v128, d: v128, p: v128, f: v128): v128 {
   const greatest = f32x4.splat(GREATEST_DISTANCE);
@@ -211,9 +211,9 @@ function equalTerm(mass: v128, z: v128, distance: v128, isRaised: v128): v128 {
 }
 
 /**
- * With s the probability of which the mixture has the smaller share ε, g the other one, and δ = log(s/g), the term is
- * ε·s·log(s/m) − (1 − ε)·g·log(m/g), where log(m/g) = log(1 + ε·(e^δ − 1)) and log(s/m) = δ − log(m/g). For
- * ε·(e^δ − 1) > 1 the other way: log(s/m) is −log(ε + (1 − ε)·e^−δ). So both keep their digits, and every part of the
+ * Let s be the probability with the smaller share ε in the mixture, g the other one, and δ = log(s/g). The term is
+ * ε·s·log(s/m) − (1 − ε)·g·log(m/g), where log(m/g) = log(1 + ε·(e^δ − 1)) and log(s/m) = δ − log(m/g). For ε·(e^δ − 1)
+ * > 1, log(s/m) = −log(ε + (1 − ε)·e^−δ) and log(m/g) = δ − log(s/m). So both keep their digits, and every part of the
  * term has the factor ε for small ε.
  */
 function unequalTerm(mass: v128, z: v128, gap: v128, distance: v128, isRaised: v128, least: f64): v128 {

@@ -8,8 +8,8 @@ import { horizontalSum } from './pairs';
 import { FLOAT16_CONSTANTS, load4 } from './storage';
 
 /**
- * Stores k·q·(log(q/m) − KL(q‖m)) of a row of float32 or narrower. KL(q‖m) = Σ q·log(q/m) / Σ q, in which errors of
- * log(q/m) count, and none of Σ q.
+ * Stores k·q·(log(q/m) − KL(q‖m)) of a row of float32 or narrower. KL(q‖m) = Σ q·log(q/m) / Σ q: the division removes
+ * the error of Σ q; errors of log(q/m) remain.
  * @param series f32: limit of |d|, at its address
  * @param ratios f32: nine coefficients of log(q/m) / d from the constant up
  * @returns false when a difference of logits leaves the range of float32
@@ -41,7 +41,7 @@ function storeScaled<T>(out: usize, series: usize, ratios: usize): f64 {
   return storeRatios<T>(out, series, ratios, true);
 }
 
-/** Stores log(q/m) of each class, 0 where q is 0. @returns its mean by q */
+/** Stores log(q/m) of each class, 0 where q is 0. @returns its mean weighted by q */
 // @ts-expect-error: decorator
 @inline
 function storeRatios<T>(out: usize, series: usize, ratios: usize, scaled: bool): f64 {
@@ -121,7 +121,7 @@ function storeRatios<T>(out: usize, series: usize, ratios: usize, scaled: bool):
   return horizontalSum(sum) / horizontalSum(mass);
 }
 
-/** log(q/m) of small d. */
+/** log(q/m) for |d| below the limit of the series. */
 // @ts-expect-error: decorator
 @inline
 function nearRatio(d: v128, ratios: usize): v128 {
@@ -137,8 +137,9 @@ function nearRatio(d: v128, ratios: usize): v128 {
 }
 
 /**
- * log(q/m) = −log(1 + β·(exp −d − 1)) of other d. With z = exp −|d| the argument is 1 − β·(1 − z) for d > 0, or
- * (1 − β) + β·z, which does not cancel, and 1 + β·(1 − z)/z for d < 0. NaN where d is NaN, which no logarithm tells.
+ * log(q/m) = −log(1 + β·(exp −d − 1)) for other d. With z = exp −|d| the argument is 1 − β·(1 − z) for d > 0, or (1 −
+ * β) + β·z, which does not cancel, and 1 + β·(1 − z)/z for d < 0. A NaN in d is copied to the result, because log4
+ * drops it.
  */
 function farRatio(x: v128, d: v128): v128 {
   const greatest = f32x4.splat(GREATEST_DISTANCE);

@@ -1,7 +1,7 @@
-/** Above it a term is formed from q itself: p and exp d may be 0 and infinite there. */
+/** log(q/p) above which a term is computed from q directly, because p may be 0 and exp d infinite. */
 export const GREATEST_RATIO: f64 = 8;
 
-/** Below it lq − lm is formed by subtraction: exp −d may be infinite there. */
+/** log(q/p) below which log(q/m) is computed by subtraction, because exp −d may be infinite. */
 const LEAST_RATIO: f64 = -8;
 
 /**
@@ -29,7 +29,7 @@ export function jensenShannonTerm(p: f64, q: f64, d: f64, beta: f64): f64 {
   return p == 0 ? ofQ : ofQ - beta * p * mixtureOfLog(d, beta);
 }
 
-/** The term of a class where one of both is 0: −q·(1 − β)·log(1 − β), or −p·β·log β. */
+/** Term of a class where p or q is 0: −q·(1 − β)·log(1 − β), or −p·β·log β. */
 export function oneSidedTerm(mass: f64, share: f64): f64 {
   return mass == 0 ? 0 : -mass * share * Math.log(share);
 }

@@ -2,18 +2,22 @@ import { RowBlockLayout } from '../layouts';
 import { forwardRow } from './forward';
 import { load1 } from './storage';
 
-/** Results of a row that is evaluated once more, without its target. */
+/** Results of a row that is evaluated a second time, without its target. */
 const ONE_ROW = memory.data(64, 16);
 
-/** Most that the target may be above the value to which exponentials are relative: exp 22 is far from float32's end. */
+/**
+ * Greatest distance of the target above the value to which exponentials are relative. exp 22 is far below the maximum
+ * of float32.
+ */
 const HIGHEST_TARGET: f64 = 22;
 
 /**
- * Evaluates rows as `forward` does, and keeps their exponentials exp(scale·(x − origin)), also of the target.
+ * Evaluates rows as `forward` does, and keeps their exponentials exp(scale·(x − origin)), including the target's.
  * @param first first row
  * @param end row after the last
  * @param out columns of RowBlock, of all rows
- * @param kept an entry per class from row `first` on: float64 for float64, else float32. Meaningless where lse is not finite
+ * @param kept an entry per class from row `first` on: float64 for float64, else float32. Meaningless where lse is not
+ *   finite
  * @param origins f64, an entry per row
  */
 // @ts-expect-error: decorator

@@ -1,9 +1,9 @@
-/** The last elements of a span, a vector of them or fewer. */
+/** Loads and stores of the last elements of a span, at most one vector. */
 import { load1, load4 } from './storage';
 
 const LANES = memory.data(16, 16);
 
-/** One to three elements, the other lanes filled: nothing is read beyond the span. */
+/** Loads one to three elements and fills the other lanes. Reads nothing beyond the span. */
 // @ts-expect-error: decorator
 @inline
 export function loadLanes<T>(p: usize, lanes: u32, filler: f32): v128 {
@@ -14,7 +14,7 @@ export function loadLanes<T>(p: usize, lanes: u32, filler: f32): v128 {
   return v128.load(LANES);
 }
 
-/** The first one to three lanes: nothing is written beyond the span. */
+/** Stores the first one to three lanes. Writes nothing beyond the span. */
 // @ts-expect-error: decorator
 @inline
 export function storeLanes(p: usize, v: v128, lanes: u32): void {
@@ -22,14 +22,14 @@ export function storeLanes(p: usize, v: v128, lanes: u32): void {
   memory.copy(p, LANES, <usize>lanes << 2);
 }
 
-/** One to four elements, the other lanes 0: nothing is read beyond the span. */
+/** Loads one to four elements and sets the other lanes to 0. Reads nothing beyond the span. */
 // @ts-expect-error: decorator
 @inline
 export function loadSome<T>(p: usize, lanes: u32): v128 {
   return lanes == 4 ? load4<T>(p) : loadLanes<T>(p, lanes, 0);
 }
 
-/** The first one to four lanes: nothing is written beyond the span. */
+/** Stores the first one to four lanes. Writes nothing beyond the span. */
 // @ts-expect-error: decorator
 @inline
 export function storeSome(p: usize, v: v128, lanes: u32): void {
@@ -37,7 +37,7 @@ export function storeSome(p: usize, v: v128, lanes: u32): void {
   else storeLanes(p, v, lanes);
 }
 
-/** All bits of the first lanes. */
+/** Mask that selects the first lanes. */
 // @ts-expect-error: decorator
 @inline
 export function firstLanes(lanes: u32): v128 {

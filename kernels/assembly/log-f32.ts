@@ -1,15 +1,16 @@
 import { madd } from './exp-f32';
 
 /**
- * Coefficients of (log(1 + f) − f + f²/2) / f³ on [√½ − 1, √2 − 1], from f^8 down to the constant (relative error of the
- * logarithm 6e-8): those of logf of the Cephes library. Then −ln2 in two words, of which the high one times n is exact.
+ * Coefficients of (log(1 + f) − f + f²/2) / f³ on [√½ − 1, √2 − 1], from f^8 down to the constant (relative error of
+ * the logarithm 6e-8), as in logf of the Cephes library. Then ln2 in two words; the product of the high word with n is
+ * exact.
  */
 const CONSTANTS = memory.data<f32>([
   7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1,
   2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1, 0.693359375, -2.12194440e-4,
 ]);
 
-/** Bits of √½: from there to √2 a float is not scaled. */
+/** Bits of √½. A float from √½ to √2 is not scaled. */
 const ROOT_OF_HALF: i32 = 0x3f3504f3;
 
 // @ts-expect-error: decorator
@@ -19,8 +20,8 @@ function constant(k: usize): v128 {
 }
 
 /**
- * log x of four normal positive values; any number for others, also for NaN.
- * @param f x − 1, which counts where x is near 1: it may have more digits than x
+ * log x of four normal positive values. The result is unspecified for others, including NaN.
+ * @param f x − 1, used where x is close to 1: it may have more digits than x
  */
 // @ts-expect-error: decorator
 @inline

@@ -5,8 +5,8 @@ import { eq, horizontalMaximum, lanes, loadVector, pmax, splat } from './vector'
 const TILE: u32 = 1024;
 
 /**
- * The first index of the maximum of n elements, ignoring NaN; 0 without other values. Reads them once.
- * @param maximumAt address at which the maximum is stored, −Inf without other values; 0 stores none
+ * Lowest index of the maximum of n elements, ignoring NaN; 0 when all are NaN. Reads them once.
+ * @param maximumAt address at which the maximum is stored, −Inf when all are NaN; 0 stores none
  */
 export function indexOfMaximum<T>(p: usize, n: u32, maximumAt: usize): u32 {
   let maximum = -Infinity;
@@ -23,7 +23,7 @@ export function indexOfMaximum<T>(p: usize, n: u32, maximumAt: usize): u32 {
   return tile + indexOf<T>(p + <usize>tile * sizeof<T>(), min(n - tile, TILE), maximum);
 }
 
-/** The maximum of n elements, ignoring NaN; −Inf without other values. */
+/** Maximum of n elements, ignoring NaN; −Inf when all are NaN. */
 export function spanMaximum<T>(p: usize, n: u32): f64 {
   let top0 = splat<T>(-Infinity);
   let top1 = top0;

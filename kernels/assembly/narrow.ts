@@ -2,8 +2,8 @@ import { NarrowTo } from '../abi';
 import { bf16, f16 } from './storage';
 
 /**
- * n values of S, which is f64 or f32, times a power of two, rounded to the nearest of T, ties to even. float64 becomes
- * float16 and bfloat16 by way of float32, and is multiplied there.
+ * Multiplies n values of S (f64 or f32) by a power of two, and rounds them to the nearest T, ties to even. float64 is
+ * rounded to float32 first and multiplied there.
  */
 export function narrow<S, T>(p: usize, n: u32, scale: f64, out: usize): void {
   if (scale == 1) narrowPlain<S, T>(p, n, out);
@@ -61,9 +61,9 @@ function loadFour<S>(p: usize): v128 {
 }
 
 /**
- * Four float32 as float16 bits in the low half: the method of FP16's fp16_ieee_from_fp32_value. Two products bring what
- * is beyond the range to Inf and what is below it to 0; adding a power of two that depends on the exponent makes the
- * processor round at float16's last place.
+ * Four float32 as float16 bits in the low half, by the method of FP16's fp16_ieee_from_fp32_value. Two products turn
+ * values above the range into Inf and values below it into 0. Adding a power of two that depends on the exponent makes
+ * the processor round at float16's last place.
  */
 // @ts-expect-error: decorator
 @inline

@@ -4,9 +4,9 @@ import { highPair, horizontalSum, lowPair } from './pairs';
 import { load1 } from './storage';
 
 /**
- * The Euclidean norm of each row of a gradient. S is f64 or f32, the norm float64. Squares of float32 are within the
- * range of float64; those of float64 may leave it, and are then summed relative to the greatest magnitude, as nrm2 of
- * BLAS does.
+ * Stores the Euclidean norm of each row of a gradient. S is f64 or f32, the norm float64. Squares of float32 are within
+ * the range of float64. Squares of float64 may leave it, and are then summed relative to the greatest magnitude, as
+ * nrm2 of BLAS does.
  * @param scales f64 per row: the power of two to multiply its elements by
  */
 // @ts-expect-error: decorator
@@ -74,8 +74,8 @@ export function greatestMagnitude<S>(p: usize, n: u32): f64 {
 }
 
 /**
- * √Σ x² of the finite elements, each relative to the greatest magnitude.
- * @param greatest result when it is 0, NaN or infinite
+ * √Σ x² of the finite elements, summed relative to the greatest magnitude.
+ * @param greatest greatest magnitude; it is the result when it is 0, NaN or infinite
  */
 export function scaledNorm<S>(p: usize, n: u32, greatest: f64): f64 {
   if (greatest == 0 || !isFinite(greatest)) return greatest;

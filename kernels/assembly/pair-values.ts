@@ -1,4 +1,4 @@
-/** Values of a class of the pair of rows that PAIR has. */
+/** Values of one class of the rows in PAIR. */
 import { PAIR } from './divergence-sums';
 import { errorOfDifferenceOne } from './log-ratio';
 
@@ -19,8 +19,8 @@ export function ofQ<T>(c: u32): f64 {
 }
 
 /**
- * True where the shift, as a sum of two in the type of the terms, keeps the digits of the log ratio in it: both rows have
- * similar offsets.
+ * True when the offsets of both rows are so similar that the shift, as a sum of two numbers in the type of the terms,
+ * keeps the digits of the log ratio.
  */
 // @ts-expect-error: decorator
 @inline
@@ -44,10 +44,10 @@ export function eighthAt(x: f64, y: f64): f64 {
   return t - PAIR.eighth + (errorOfDifferenceOne(t, y / 8, x / 8) - PAIR.eighthLow);
 }
 
-/** mass·d, also where d is beyond float64 and the product is not; 0 without mass. */
+/** mass·d, also where d overflows float64 but the product does not; 0 for a mass of 0. */
 export function productAt(mass: f64, x: f64, y: f64): f64 {
   if (mass == 0) return 0;
   const d = ratioAt(x, y);
-  // Beside an infinite d the logs are nothing.
+  // `logs` is negligible beside an infinite d.
   return isFinite(d) ? mass * d : mass * eighthAt(x, y) * (8 * PAIR.scale);
 }

@@ -7,8 +7,9 @@ import { excessOf, logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
 /**
- * Reads the class probabilities p of a block (rows, classes) as float64, and forms the sums and validity flags of each row,
- * for which no logits are needed. The target of a row that has one becomes its most probable class, the first of equals.
+ * Reads the class probabilities p of a block (rows, classes) as float64, and computes the sums and validity flags of
+ * each row, which need no logits. A target of 0 or more is replaced by the most probable class, the lowest index on
+ * ties.
  * @param weights f64 w per class, or 0 for 1
  * @param read f64, an entry per row and class
  * @param out columns of RowMasses
@@ -98,12 +99,12 @@ function readTile<P>(p: usize, n: u32, weights: usize, read: usize): f64 {
 
 /**
  * −Σ_c v_c·p_c·log s_c of each evaluated row, with v = 1 and with v = w, where 0·log s_c is 0 for every log s_c.
- * It is formed by −log s_c = log S + scale·(reference − v_c): a row's offset costs no digit, nor does a class far below
- * the others.
+ * Computed with −log s_c = log S + scale·(reference − v_c), so that neither a row's offset nor a class far below the
+ * others costs digits.
  * @param offsets columns of RowOffsets, or 0: the value of the target is taken from there, in float64
  * @param read f64 p per row and class
  * @param results columns that forward stored
- * @param weights f64 w per class, or 0: then the second is not formed
+ * @param weights f64 w per class; 0 for none, and then no weighted column is stored
  * @param out columns of CrossEntropies
  */
 // @ts-expect-error: decorator
@@ -141,7 +142,7 @@ export function crossEntropy<T>(
   }
 }
 
-/** Σ_c w_c·p_c·(base + (from − x_c)) without the terms of p_c = 0 and w_c = 0, which count only where x_c is infinite. */
+/** Σ_c w_c·p_c·(base + (from − x_c)) without the terms of p_c = 0 and w_c = 0. Such terms are 0 unless x_c is infinite. */
 function dot<T>(p: usize, n: u32, read: usize, weights: usize, base: f64, from: f64): f64 {
   const sum = sumOfProducts<T>(p, n, read, weights, base, from, false);
   return isFinite(sum) ? sum : sumOfProducts<T>(p, n, read, weights, base, from, true);

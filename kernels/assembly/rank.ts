@@ -4,8 +4,8 @@ import { load1 } from './storage';
 import { ge, gt, horizontalCount, lanes, loadVector, splat } from './vector';
 
 /**
- * Per row of a block: the maximum; its index, the lowest on ties; and how many classes come before the target when
- * sorted by value and then by index, −1 without a target or where it is NaN. Other NaN are passed over.
+ * Stores per row of a block: the maximum; its index, the lowest on ties; and the number of classes that come before the
+ * target when sorted by value and then by index, −1 without a target or where it is NaN. Other NaN are ignored.
  * @param out columns of RowRanks
  */
 // @ts-expect-error: decorator
@@ -38,13 +38,13 @@ export function rankOf<T>(p: usize, classes: u32, target: i32): i32 {
 }
 
 /**
- * Counts the 16-bit floats, of n, that are greater than the bound, or with `ties` equal to it, ignoring NaN. Compares
- * integers in the same order, eight at a time and without a conversion.
- * @param bound its key
+ * Counts the elements among n 16-bit floats that are greater than a bound, or with `ties` equal to it, ignoring NaN.
+ * Compares their keys, eight at a time and without a conversion.
+ * @param bound key of the bound
  * @param infinity the bits of +Inf: greater keys are NaN
  */
 function countAbove16(p: usize, n: u32, bound: i16, infinity: i16, ties: bool): i32 {
-  // Of integers, at least one is more than the one before.
+  // For integers, x ≥ bound means x > bound − 1.
   const least = i16x8.splat(ties ? bound - 1 : bound);
   const most = i16x8.splat(infinity);
   let counts = i32x4.splat(0);
@@ -71,7 +71,7 @@ function keyOf(bits: i16): i16 {
   return key == -1 ? 0 : key;
 }
 
-/** Counts the elements, of n, that are greater than x, or with `ties` equal to it. */
+/** Counts the elements among n that are greater than x, or with `ties` equal to it. */
 // @ts-expect-error: decorator
 @inline
 function countAbove<T>(p: usize, n: u32, x: f64, ties: bool): i32 {

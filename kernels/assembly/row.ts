@@ -29,14 +29,14 @@ export function storeRow(
   store<i32>(i32At + n * Layout.negInfCount, found.negInfCount);
 }
 
-/** The reference of an evaluated row, a stored value, from what storeRow left at `out`. */
+/** Reference of an evaluated row, a stored value, as storeRow wrote it. */
 // @ts-expect-error: decorator
 @inline
 export function referenceOf(out: usize, rows: u32, row: u32): f64 {
   return load<f64>(out + <usize>rows * Layout.reference + (<usize>row << 3));
 }
 
-/** Value of the target in float32 minus its value in float64, which RowOffsets has. A confident row needs the latter. */
+/** Value of the target in float32 minus its value in float64 from RowOffsets. A confident row needs the latter. */
 // @ts-expect-error: decorator
 @inline
 export function excessOf<T>(p: usize, target: i32, offsets: usize, rows: u32, row: u32): f64 {
@@ -52,8 +52,8 @@ export function logSumOf(out: usize, rows: u32, row: u32): f64 {
 }
 
 /**
- * Ends a row: from rest = Σ exp(scale·(v_c − summedFrom)) over the classes c other than the target, and the target's
- * value v (which stands apart), to lse and nll.
+ * Computes and stores the results of a row from rest = Σ exp(scale·(v_c − summedFrom)) over the classes c other than
+ * the target, and from the value v of the target.
  * @param found maximum and counts of the whole row
  */
 export function finishRow(
@@ -85,8 +85,8 @@ export function finishRow(
 }
 
 /**
- * −log softmax at the target = log(1 + rest · exp(d)), d the distance of the reference above the target. The target
- * stands apart from the sum, so that a confident row keeps its relative accuracy: nothing of the size of 1 is subtracted.
+ * −log softmax at the target = log(1 + rest · exp(d)), with d the distance of the reference above the target. The sum
+ * excludes the target, so that a confident row keeps its relative accuracy: no number close to 1 is subtracted.
  */
 function targetNll(rest: f64, d: f64): f64 {
   if (rest == 0) return 0;

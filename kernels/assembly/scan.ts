@@ -10,10 +10,10 @@ export class Scan {
   negInfCount: i32;
 }
 
-/** The scan of the present row. As an argument of sumExp it makes the strict variant 2 to 8% slower. */
+/** Scan of the current row. Passing it to sumExp as an argument makes the strict variant 2 to 8% slower. */
 const SCAN = changetype<Scan>(memory.data(24, 16));
 
-/** Starts the scan of a row, to which the other functions add. The scan of the row before is overwritten. */
+/** Starts the scan of a row and overwrites the previous scan. The other functions add to it. */
 export function startScan(): Scan {
   SCAN.maximum = -Infinity;
   SCAN.nanCount = SCAN.posInfCount = SCAN.negInfCount = 0;
@@ -34,7 +34,7 @@ export function scan<T>(p: usize, n: u32): void {
   while (p < end) {
     const x = loadVector<T>(p);
     top = pmax<T>(top, x);
-    // A comparison's true is −1 in every 32 bits, so subtracting it counts.
+    // A true comparison is −1 in each 32 bits, so subtracting it counts.
     nans = i32x4.sub(nans, v128.not(eq<T>(x, x)));
     posInfs = i32x4.sub(posInfs, eq<T>(x, inf));
     negInfs = i32x4.sub(negInfs, eq<T>(x, minusInf));
@@ -51,7 +51,7 @@ export function scan<T>(p: usize, n: u32): void {
   }
 }
 
-/** The maximum of whole vectors in which +Inf stands, without it. */
+/** Maximum of whole vectors, ignoring +Inf. */
 function finiteMaximum<T>(p: usize, end: usize): f64 {
   const minusInf = splat<T>(-Infinity);
   const inf = splat<T>(Infinity);

@@ -14,20 +14,20 @@ const COEFFICIENTS = memory.data<f32>([
   1.54531634e-4, 1.33908643e-3, 9.61808302e-3, 5.55035695e-2, 2.40226507e-1, 6.93147182e-1,
 ]);
 
-/** Greatest |u| of a reference: beyond, tanh is so flat that differences lose their digits. */
+/** Greatest |u| of a reference. Beyond it, tanh is so flat that differences lose their digits. */
 const STEEP: f64 = 2;
 
-/** Greatest 2·|u − v|·log2(e): x is ±cap beyond. */
+/** Greatest 2·|u − v|·log2(e). Beyond it, x is ±cap. */
 const LIMIT: f64 = 60;
 
 /**
- * x = cap·tanh(u) with u = scale·logit / cap, as the difference from x at a reference logit, in float32. The reference is
- * the greatest logit of the row, or the nearest with |u| ≤ STEEP. From T = tanh(v) at it, A = 1 − T, B = 1 + T and
- * E = exp(2·(u − v)),
+ * x = cap·tanh(u) with u = scale·logit / cap, stored as the difference from x at a reference logit, in float32. The
+ * reference is the greatest logit of the row, or the nearest value with |u| ≤ STEEP. With v the u of the reference, T =
+ * tanh(v), A = 1 − T, B = 1 + T and E = exp(2·(u − v)),
  *   x − cap·T = cap·A·(E − 1) / (E + A / B),
- * in which nothing cancels. So near the maximum, where softmax is large, the difference is exact, whatever the cap.
- * ±Inf become ±cap, NaN stays.
- * @param offsets columns of RowOffsets: cap·T, and the difference of the target, formed in float64
+ * which does not cancel. So the difference is exact near the maximum, where softmax is large, for any cap. ±Inf become
+ * ±cap, NaN stays NaN.
+ * @param offsets columns of RowOffsets: cap·T, and the difference of the target, computed in float64
  * @param given columns of GivenRows
  * @param values f32, an entry per element
  */
@@ -103,8 +103,8 @@ function capFour(
 const ONE = memory.data<f32>([1]);
 
 /**
- * The chain rule: multiplies a gradient with respect to x by 1 − tanh² u = sech² u, in place. Multiplied by sech twice, a
- * large g keeps its product.
+ * Chain rule: multiplies a gradient with respect to x by 1 − tanh² u = sech² u, in place. Two products with sech keep
+ * the result for a large g where sech² underflows.
  * @param g f32, an entry per element
  */
 export function softcapChain<T>(logits: usize, n: u32, scale: f64, cap: f64, g: usize): void {
@@ -123,7 +123,10 @@ export function softcapChain<T>(logits: usize, n: u32, scale: f64, cap: f64, g: 
   }
 }
 
-/** sech u = 2e / (1 + e²) with e = exp(−|u|), in which nothing cancels; an infinite u has 0, for NaN g is NaN. */
+/**
+ * g·sech² u with sech u = 2e / (1 + e²) and e = exp(−|u|), which does not cancel. sech u is 0 for an infinite u. For a
+ * NaN logit, g is NaN.
+ */
 // @ts-expect-error: decorator
 @inline
 function chainFour(g: v128, logits: v128, kHigh: v128, kLow: v128, floor: v128): v128 {

@@ -8,11 +8,12 @@ import { load1 } from './storage';
 
 /**
  * Moments of each evaluated row over the classes c other than the target. They yield the norm of the gradient when
- * shards of the vocabulary are merged. With the softmax of these classes alone, q = s / Σ s, their weights w and
- * the slope α = 1 / Σ w, it is
+ * shards of the vocabulary are merged. With the softmax of these classes alone, q = s / Σ s, their weights w and the
+ * slope α = 1 / Σ w, the moments are
  *   √Σ (q_c − α·w_c)²,  Σ (q_c − α·w_c)·w_c,  α  and  √Σ w_c².
- * A gradient A·q_c − b·w_c is A·(q_c − α·w_c) + (A·α − b)·w_c: where smoothing makes its two terms nearly equal, they are
- * subtracted here class by class, and not as sums of squares. In float64; the first two are NaN where lse is not finite.
+ * A gradient A·q_c − b·w_c is A·(q_c − α·w_c) + (A·α − b)·w_c. Where smoothing makes its two terms nearly equal, this
+ * form subtracts them class by class, and not as sums of squares. Computed in float64; the first two are NaN where lse
+ * is not finite.
  * @param weights f64 w per class, or 0 for 1
  * @param out columns of SoftmaxMoments
  */
@@ -56,7 +57,7 @@ export function softmaxMoments<T>(
  */
 function factorOf(results: usize, rows: u32, row: u32, target: i32): f64 {
   if (!isFinite(load<f64>(results + (<usize>row << 3)))) return NaN;
-  // Σ s is 1 − s_target, in which nothing cancels by nll.
+  // Σ s = 1 − s_target = −expm1(−nll), which does not cancel.
   const nll = load<f64>(results + <usize>rows * RowBlockLayout.nll + (<usize>row << 3));
   const others: f64 = target >= 0 ? -Math.expm1(-nll) : 1;
   return others < LEAST ? 0 : Math.exp(-logSumOf(results, rows, row)) / others;
@@ -93,9 +94,9 @@ function readWeights(weights: usize, classes: u32): void {
 }
 
 /**
- * Stores 1 / Σ w and √Σ w² over two spans. Their sums are formed by subtraction of the class between them, unless it has
- * most of the sums. Then the sums are formed again, relative to the heaviest of the spans: beside the class between
- * them all squares may be 0.
+ * Stores 1 / Σ w and √Σ w² over two spans. The sums are those over all classes minus the class between the spans,
+ * unless that class has most of the sums. Then they are computed again, relative to the heaviest weight of the spans:
+ * relative to the class between them all squares may be 0.
  */
 function weighOthers(
   weights: usize, before: u32, weightsAfter: usize, after: u32, slopeAt: usize, normAt: usize,
@@ -119,7 +120,7 @@ function weighOthers(
       squares = totalOf(2);
     }
   }
-  // There is no slope when negative weights cancel the others, or when it would leave the range of float64.
+  // The slope is 0 when negative weights cancel the others, or when it would leave the range of float64.
   const slope = 1 / sum / unit;
   store<f64>(slopeAt, sum > 0 && 2 * sum >= magnitudes && isFinite(slope) ? slope : 0);
   store<f64>(normAt, unit * Math.sqrt(squares));

@@ -6,7 +6,7 @@
 export type f16 = i16;
 export type bf16 = u16;
 
-/** 8-bit floats, which `widen` makes bfloat16: signed integers stand for float8_e4m3fn, unsigned for float8_e5m2. */
+/** 8-bit floats, which `widen` converts to bfloat16: signed integers stand for float8_e4m3fn, unsigned for float8_e5m2. */
 export type f8e4m3 = i8;
 export type f8e5m2 = u8;
 

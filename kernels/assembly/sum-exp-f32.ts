@@ -11,8 +11,9 @@ export const TILE: u32 = 256;
 export const OUT_OF_RANGE: f64 = -1;
 
 /**
- * The range of x − reference that sumExp takes. Above, its rounding, half a unit in the last place, becomes more than
- * is promised of lse: 1e-6 up to 32, and 2e-6 beyond. Below, exp is less than the smallest normal float32.
+ * Range of x − reference that sumExp accepts. Above HIGHEST, the rounding of the difference, half a unit in the last
+ * place, exceeds the error that is allowed for lse: 1e-6 up to 32, and 2e-6 beyond. Below LOWEST, exp is less than the
+ * smallest normal float32.
  */
 const HIGHEST: f32 = 21.83;
 const LOWEST: f32 = -88.3;
@@ -24,16 +25,16 @@ const LOWEST: f32 = -88.3;
 const HIGHEST_SCALED: f64 = ASC_FEATURE_RELAXED_SIMD ? 16 : 11;
 
 /**
- * Least difference d: exp(d) is the smallest normal float32, negligible beside the 1 of the maximum, however often it
- * is added.
+ * Least difference d. exp(d) is the smallest normal float32, negligible beside the 1 of the maximum for any number of
+ * terms.
  */
 export const FLOOR: f32 = -87.33654;
 
 /**
- * Σ exp(x − reference) over n elements, or OUT_OF_RANGE as soon as a tile holds an element too far from the
- * reference, a NaN or an infinity. Maximum and minimum of the elements notice all but a NaN, which the sum becomes.
- * Each case has its own function: compiled into one function, they are slower.
- * Unless the sum is OUT_OF_RANGE, the maximum of the elements is added to the scan of the row.
+ * Σ exp(x − reference) over n elements, or OUT_OF_RANGE as soon as a tile holds an element too far from the reference,
+ * a NaN or an infinity. The maximum and minimum of the elements detect these cases, except NaN, which makes the sum
+ * NaN. Each variant has its own function: compiled into one function, they are slower. Unless the sum is OUT_OF_RANGE,
+ * the maximum of the elements is added to the scan of the row.
  */
 export function sumExp<T>(p: usize, n: u32, reference: f32): f64 {
   return sumExpBy<T>(p, n, reference, 1, false, false, 0, false);
@@ -212,7 +213,10 @@ function sumExpBy<T>(
   return f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
 }
 
-/** A bound between the finite elements and those that stand for an infinity: a small scale brings these into the range. */
+/**
+ * Bound between the finite elements and the float16 elements that stand for an infinity. With a small scale these would
+ * be within the range.
+ */
 // @ts-expect-error: decorator
 @inline
 function farthest<T>(): f64 {

@@ -5,9 +5,9 @@ import { isPlain, scaledNorm } from './norm';
 import { load1 } from './storage';
 
 /**
- * Norms, extremes and counts of the values of a block.
- * @param histogram of the rows that are not left out: HISTOGRAM_BINS u32 of finite values other than 0 by the exponent
- *   field of their float64, the number of zeros, and then that of non-finite values in each column
+ * Stores norms, extremes and counts of the values of a block.
+ * @param histogram counts over the rows that are not left out: HISTOGRAM_BINS u32 of finite values other than 0 by the
+ *   exponent field of their float64, the number of zeros, and then the number of non-finite values in each column
  * @param out columns of RowSurvey
  */
 // @ts-expect-error: decorator

@@ -9,7 +9,7 @@ const FLOOR = memory.data<f64>([FLOOR_F64]);
 const SIGN = memory.data<f64>([-0.0]);
 
 /**
- * x = cap·tanh(scale·logit / cap) of n elements, in float64, where the rounding of x does not show in lse.
+ * x = cap·tanh(scale·logit / cap) of n elements, in float64, so that the rounding of x is negligible in lse.
  * @param cap 0 for none: x = scale·logit
  * @param out f64, an entry per element
  */
@@ -52,8 +52,8 @@ function capped<T>(p: usize, n: u32, scale: f64, cap: f64, out: usize): void {
 }
 
 /**
- * cap·tanh(u) with u = scale·logit / cap, where tanh |u| = −q / (2 + q) with q = exp(−2·|u|) − 1: its relative accuracy
- * is that of q, also where u is small. An infinite u has q = −1 and so ±cap, NaN stays.
+ * cap·tanh(u) with u = scale·logit / cap and tanh |u| = −q / (2 + q), q = exp(−2·|u|) − 1. Its relative accuracy is
+ * that of q, also for small u. An infinite u gives q = −1 and so ±cap; NaN stays NaN.
  */
 // @ts-expect-error: decorator
 @inline
@@ -77,8 +77,8 @@ function minusAbs(d: v128): v128 {
 }
 
 /**
- * The chain rule: from a gradient with respect to x to that with respect to the logits, in place. dx / dlogit is
- * scale·(1 − tanh²) = scale·sech². Multiplied by sech twice, a large g keeps its product where sech² is below float64.
+ * Chain rule: converts a gradient with respect to x to the gradient with respect to the logits, in place. dx / dlogit
+ * is scale·(1 − tanh²) = scale·sech². Two products with sech keep the result for a large g where sech² underflows.
  * @param g f64, an entry per element
  */
 export function chain<T>(logits: usize, n: u32, scale: f64, cap: f64, g: usize): void {
@@ -104,7 +104,7 @@ function chainTwo(g: v128, logits: v128, scale: f64, cap: f64): v128 {
   return f64x2.mul(f64x2.mul(g, sech), f64x2.mul(scale2, sech));
 }
 
-/** sech u = 2e / (1 + e²) with e = exp(−|u|), in which nothing cancels; an infinite u has 0, for NaN g is NaN. */
+/** sech u = 2e / (1 + e²) with e = exp(−|u|), which does not cancel; 0 for an infinite u. For a NaN logit, g is NaN. */
 // @ts-expect-error: decorator
 @inline
 function sechTwo(u: v128): v128 {

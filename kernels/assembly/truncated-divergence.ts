@@ -44,8 +44,9 @@ export function truncatedDivergence<T>(
 }
 
 /**
- * Its gradient with respect to the logits of q, times the row's coefficient k: k·s·(P·q − p), p only of the classes that
- * are not left out, and P their Σ p. Elements in float32 are divided by the row's power of two.
+ * Stores the gradient of the truncated divergence with respect to the logits of q, times the row's coefficient k:
+ * k·s·(P·q − p), with p = 0 for the classes that are left out and P = Σ p. Elements in float32 are divided by the row's
+ * power of two.
  */
 // @ts-expect-error: decorator
 @inline
@@ -93,12 +94,15 @@ function unitOfP(results: usize, rows: u32, row: u32, origin: f64): f64 {
   return Math.exp(PAIR.scale * (origin - referenceOf(results, rows, row)) - logSumOf(results, rows, row));
 }
 
-/** The distance of a logit of p from the reference at and below which its class is left out: the sum of both would round. */
+/** Threshold of x − reference at and below which a class of p is left out. A threshold of x itself would be rounded. */
 function lowestOfP(results: usize, rows: u32, row: u32, floor: f64): f64 {
   return (logSumOf(results, rows, row) - floor) / PAIR.scale;
 }
 
-/** Stores Σ p·log(p/q) and Σ p. @returns the first class with q = 0; −1 when there is none */
+/**
+ * Sums Σ p·log(p/q) and Σ p over the classes that are not left out, for totalOf(0) and totalOf(1). @returns the first
+ * class with q = 0; −1 when there is none
+ */
 function sumTerms<T>(unit: f64, reference: f64, lowest: f64): i32 {
   let infinite: i32 = -1;
   startSums();

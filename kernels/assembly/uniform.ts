@@ -4,9 +4,10 @@ import { excessOf, logSumOf, referenceOf } from './row';
 import { load1 } from './storage';
 
 /**
- * Σ_c w_c·(lse − x_c) / unit of each evaluated row, the term that label smoothing adds. It is formed in float64 as
- * (W·log S + scale·Σ_c w_c·(reference − v_c)) / unit: neither a large offset of a row nor its confidence costs a digit, nor a
- * class far below the others. A class of weight 0 adds nothing, even for an infinite logit. NaN where lse is not finite.
+ * Σ_c w_c·(lse − x_c) / unit of each evaluated row, the term that label smoothing adds. Computed in float64 as (W·log S
+ * + scale·Σ_c w_c·(reference − v_c)) / unit, so that neither a large offset or confidence of a row nor a class far
+ * below the others costs digits. A class of weight 0 adds nothing, even for an infinite logit. NaN where lse is not
+ * finite.
  * @param offsets columns of RowOffsets, or 0: the value of the target is taken from there, in float64
  * @param results columns that forward stored
  * @param weights address of `classes` float64, or 0 for 1

@@ -1,6 +1,6 @@
 /**
- * Vectors of a storage type: two lanes of float64, or four of float32 for all narrower types. Comparisons give −1 in
- * every 32 bits that are true.
+ * Vectors of a storage type: two lanes of float64, or four of float32 for all narrower types. A true comparison gives
+ * −1 in each 32 bits.
  */
 import { load4 } from './storage';
 
@@ -28,7 +28,7 @@ export function eq<T>(a: v128, b: v128): v128 {
   return sizeof<T>() == 8 ? f64x2.eq(a, b) : f32x4.eq(a, b);
 }
 
-/** b where a < b, else a: one instruction, and a NaN in b is passed over. */
+/** b where a < b, else a: one instruction, and a NaN in b is ignored. */
 // @ts-expect-error: decorator
 @inline
 export function pmax<T>(a: v128, b: v128): v128 {

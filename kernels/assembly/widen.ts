@@ -1,12 +1,12 @@
 /**
- * float8 to bfloat16, which holds every value of both formats: 16 elements at a time, whose upper and lower bytes are
- * formed apart. The 8-bit integer types of AssemblyScript stand for the formats.
+ * Converts float8 to bfloat16, which represents every value of both formats: 16 elements at a time, with separate
+ * vectors for upper and lower bytes. The 8-bit integer types of AssemblyScript stand for the formats.
  */
 
 /**
- * Constants of a format, in memory, because literal splats would be propagated into the loop: bytes of bfloat16, upper
- * and lower, of 0 and the subnormals by their magnitude, and then the exponent's bias as upper byte, the least normal
- * magnitude, the greatest finite one, and the bits of magnitudes.
+ * Constants of a format, in memory, because literal splats would be propagated into the loop. First the upper, then the
+ * lower bytes of the bfloat16 of 0 and the subnormals, by magnitude. Then the change of the exponent's bias as upper
+ * byte, the least normal magnitude, the greatest finite one, and the mask of magnitudes.
  */
 const E4M3 = memory.data<u8>([
   0, 0x3b, 0x3b, 0x3b, 0x3c, 0x3c, 0x3c, 0x3c, 0, 0, 0, 0, 0, 0, 0, 0,

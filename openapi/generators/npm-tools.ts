@@ -1,4 +1,4 @@
-/** The code generators of npm, in a folder of their own: they need another version of TypeScript than the service. */
+/** Code generators from npm, in a separate folder: they need another version of TypeScript than the service. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -7,7 +7,7 @@ import path from 'node:path';
 const FILES = ['package.json', 'package-lock.json', '.npmrc'];
 const CACHE = path.resolve(import.meta.dirname, '../../node_modules/.cache');
 
-/** Folder in which they are installed. It is made at the first call. */
+/** Folder of the installed code generators. The first call installs them. */
 export function npmTools(): string {
   const lock = readFileSync(path.join(import.meta.dirname, 'package-lock.json'));
   const digest = createHash('sha256').update(lock).digest('hex').slice(0, 12);
@@ -16,7 +16,7 @@ export function npmTools(): string {
   return folder;
 }
 
-/** Installs apart and then renames: several processes may install at once. */
+/** Installs into a temporary folder and renames it, because several processes may install at once. */
 function install(folder: string): void {
   mkdirSync(CACHE, { recursive: true });
   const made = mkdtempSync(`${folder}-`);
@@ -31,5 +31,5 @@ function install(folder: string): void {
   }
 }
 
-/** Path of a command of theirs. */
+/** Path of a command of the code generators. */
 export const npmTool = (name: string): string => path.join(npmTools(), 'node_modules/.bin', name);

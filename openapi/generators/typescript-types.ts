@@ -5,7 +5,7 @@ import { npmTool } from './npm-tools.ts';
 
 const DOCUMENT = fileURLToPath(new URL('../openapi.json', import.meta.url));
 
-/** The types of the committed document, as openapi-typescript writes them. */
+/** Generates the types of the committed document with openapi-typescript. */
 export function typescriptTypes(): string {
   // Fields with a default are optional in a request.
   const args = [DOCUMENT, '--default-non-nullable=false'];

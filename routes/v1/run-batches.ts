@@ -30,7 +30,7 @@ const record = {
   },
 };
 
-/** Schema of a body. Lines have that of one line. */
+/** Schema of a body. The schema of a body of lines is the schema of one line. */
 function bodyOf(mediaType: string): object {
   if (mediaType === 'application/json') return BulkItems;
   if (mediaType.includes('json')) return BulkItem;

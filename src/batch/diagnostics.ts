@@ -15,15 +15,15 @@ type Reduced = Pick<
   'sums' | 'loss' | 'gradientNorm' | 'localLosses' | 'withoutPrediction' | 'overflowingRows' | 'sumOverflows'
 >;
 
-/** Facts of a batch that its report needs beside its rows. */
+/** Properties of a batch that its report needs in addition to its rows. */
 interface Received {
-  /** Entries that came as null. */
+  /** Number of entries sent as null. */
   nulls: number;
-  /** Where it belongs, when it is recorded. */
+  /** Place of the batch in a run, if it is recorded. */
   recorded?: RecordedAs;
 }
 
-/** The report of a batch. */
+/** Makes the diagnostics of a batch. */
 export function diagnose(
   findings: Findings,
   { sums, loss, gradientNorm, localLosses, withoutPrediction, overflowingRows, sumOverflows }: Reduced,
@@ -33,7 +33,7 @@ export function diagnose(
   const causes: CauseReport[] = causesOf(findings);
   if (sums.denominators.loss === 0) causes.push({ cause: 'zero_denominator', rows: 0 });
   const finite = isFiniteLoss(loss, sums);
-  // The loss of a row, or the sum of the rows, left the range of float64.
+  // Number of rows whose loss exceeds the range of float64. The sum of the rows may exceed it too.
   const overflowing = overflowingRows + findings.overflowing;
   if (!finite && (overflowing > 0 || sumOverflows || causes.length === 0)) {
     causes.push({ cause: 'accumulation_overflow', rows: overflowing });
@@ -55,7 +55,7 @@ export function diagnose(
   return { verdict, summary: summarize({ verdict, ...report }, rows.counted, recorded), ...report };
 }
 
-/** The causes that rows have. */
+/** Reports of the causes that were found in rows. */
 export function causesOf({ causes }: Pick<Findings, 'causes'>): CauseReport[] {
   return ROW_CAUSES.flatMap((cause) => {
     const found = causes[cause];
@@ -65,7 +65,7 @@ export function causesOf({ causes }: Pick<Findings, 'causes'>): CauseReport[] {
 
 /**
  * Summarizes the findings in a tensor.
- * @param infinite number of values that are signs of overflow; −Infinity in logits is a mask, and no sign
+ * @param infinite number of values that are signs of overflow. −Infinity in logits is a mask, not a sign.
  */
 export function foundOf(
   findings: Findings,
@@ -77,7 +77,7 @@ export function foundOf(
       nan,
       pos_inf: posInf,
       neg_inf: negInf,
-      // Of 0 and −0, which are equal, either may be the maximum of shards; adding 0 makes it 0.
+      // The maximum of shards may be 0 or −0, which are equal. Adding 0 makes it 0.
       ...(maximum !== -Infinity && { max: maximum + 0 }),
       bad_rows: badRows,
     },
@@ -88,8 +88,8 @@ export function foundOf(
 }
 
 /**
- * Reports signs of overflow under the name of the dtypes. The largest value alone is no sign in float8: tensors are
- * scaled to it.
+ * Reports signs of overflow under the name of the dtype family. In float8, the largest value alone is not a sign, because
+ * tensors are scaled to it.
  */
 function reportSigns(
   { dtype, largest, subnormal, sampled }: RangeSigns,

@@ -15,15 +15,15 @@ const SEQUENCE_TENSORS = ['segments', 'bytes', 'words'] as const satisfies reado
 /** Tensors of a batch whose loss is computed. */
 export const LOSS_TENSORS = [...BATCH_TENSORS, ...SEQUENCE_TENSORS] as const;
 
-/** Everything of a batch but the bytes of its logits. */
+/** Batch without the bytes of its logits. */
 export interface BatchHeader {
   readonly logits: {
     readonly dtype: FloatDType;
     readonly shape: Shape;
-    /** Place of their bytes when they are not in the request. */
+    /** File tensor with their bytes, if they are not in the request. */
     readonly source?: FileTensor;
   };
-  /** Undefined only where the batch need not have one. */
+  /** Undefined only if the batch may omit it. */
   readonly label: Tensor | undefined;
   readonly inputMask: Tensor | undefined;
   readonly weight: Tensor | undefined;
@@ -34,14 +34,14 @@ export interface BatchHeader {
   readonly words?: Tensor | undefined;
   /** Options as received, not checked yet. */
   readonly options: unknown;
-  /** Entries of the logits and of the label that came as null, and are NaN. */
+  /** Number of entries of the logits and of the label that were sent as null, which means NaN. */
   readonly nulls: number;
-  /** True where the logits came as an array of msgpack-numpy: outputs are such arrays then. */
+  /** True if the logits were sent as an array of msgpack-numpy. Outputs then have the same form. */
   readonly numpyArrays: boolean;
 }
 
 /**
- * The header of a batch; null means absent.
+ * Makes the header of a batch. A field that is null is absent.
  * @throws LossmeterError invalid_tensor, unknown_field
  */
 export function makeHeader({ streamed, fields }: ReadRequest): BatchHeader {

@@ -1,4 +1,4 @@
-/** Brings the tensors of a request into the one arrangement that is evaluated: rows of classes, a label per row. */
+/** Arranges the tensors of a request for the evaluation: logits as rows of classes, and a label per row. */
 import { refuse } from '../errors.ts';
 import { DTYPE_BYTES, isFloatDType } from '../tensor/dtype.ts';
 import { elementCount, formatShape, sameShape } from '../tensor/shape.ts';
@@ -12,33 +12,32 @@ import type { BatchHeader } from './header.ts';
 
 /** Layout of the logits of a request. */
 export interface Layout {
-  /** Shape of the logits as they came. */
+  /** Shape of the logits as received. */
   readonly given: Shape;
-  /** Their class axis, from 0. */
+  /** Class axis of the received logits, counted from 0. */
   readonly classAxis: number;
-  /** Items of classes by positions, where the classes of a row do not lie together; undefined where they do. */
+  /** Items of (classes, positions) to transpose; undefined if the classes of a row are contiguous. */
   readonly moved: Transposition | undefined;
 }
 
-/** A request whose logits have at least two axes, the last of which is that of the classes. */
+/** Arranged request: its logits have at least two axes, and the class axis is the last. */
 export interface Arranged {
   readonly header: BatchHeader;
   readonly layout: Layout;
-  /** Shape of outputs that have an entry per row, where it is not that of the label: () of a row alone. */
+  /** Shape of outputs per row if it differs from the label's: () for a single row. */
   readonly outputShape: Shape | undefined;
 }
 
 /**
- * Moves the class axis last, makes a batch of a row alone, and squeezes a label and a mask that have an axis of one entry
- * too many.
- * The bytes of the logits are still to come: see MovedLogits.
- * @param classAxis counted from the end where it is negative
+ * Moves the class axis to the end, makes a batch of a single row, and squeezes a superfluous axis of one entry in the label and
+ * the mask. The bytes of the logits are rearranged when they arrive: see MovedLogits.
+ * @param classAxis counted from the end if negative
  * @throws LossmeterError invalid_option, invalid_label, shape_mismatch
  */
 export function* arrange(header: BatchHeader, classAxis: number, held: HeldBytesAccount): Steps<Arranged> {
   const given = header.logits.shape;
   const layout = layoutOf(given, classAxis);
-  // Logits without an axis are refused with what is expected of them.
+  // Logits without an axis are refused later, with an error that names the expected shape.
   if (given.length === 0) return { header, layout, outputShape: undefined };
   const leading = given.toSpliced(layout.classAxis, 1);
   const isRow = given.length === 1;
@@ -51,7 +50,7 @@ export function* arrange(header: BatchHeader, classAxis: number, held: HeldBytes
       ...header,
       logits: { ...header.logits, shape },
       label: arranged,
-      // Other shapes are refused when it is read.
+      // Other shapes are refused when the mask is read.
       inputMask: inputMask && { ...inputMask, shape: squeezed(inputMask.shape, layout, rowsShape) ?? inputMask.shape },
     },
     layout,
@@ -75,7 +74,7 @@ function layoutOf(given: Shape, classAxis: number): Layout {
   return { given, classAxis: axis, moved: moved.rows === 1 || moved.columns === 1 ? undefined : moved };
 }
 
-/** @param shape of the logits as they are arranged */
+/** @param shape shape of the arranged logits */
 function* arrangeLabel(
   label: Tensor,
   layout: Layout,
@@ -88,7 +87,7 @@ function* arrangeLabel(
   const isFloat = isFloatDType(dtype);
   const mayBeProbabilities = isFloat || isDTypeAssumed;
   const isShapedLikeLogits = sameShape(label.shape, given);
-  // Where axes have one entry, (B, 1) may be both.
+  // If axes have one entry, the shape (B, 1) fits both class indices and class probabilities.
   if (!isFloat && sameShape(label.shape, leading) && !(isShapedLikeLogits && mayBeProbabilities)) return label;
   if (isShapedLikeLogits && mayBeProbabilities) return yield* moveProbabilities(label, layout, { shape, held });
   if (mayBeProbabilities && classAxis === given.length - 1 && sameShape(label.shape, [...flat, shape.at(-1)!]))
@@ -99,9 +98,9 @@ function* arrangeLabel(
 }
 
 /**
- * The shape of a tensor that has an entry per row, without an axis of one entry that stands for the classes, or is behind
- * all others. The order of the entries is the same.
- * @returns one of the two shapes that rows may have; undefined for other tensors
+ * Removes an axis of one entry from the shape of a tensor with an entry per row. The axis is at the place of the class axis, or
+ * the last. The order of the entries is unchanged.
+ * @returns one of the two shapes of rows; undefined for other tensors
  */
 function squeezed(shape: Shape, { given, classAxis }: Layout, leading: Shape): Shape | undefined {
   const flat = [elementCount(leading) ?? Number.NaN];
@@ -111,7 +110,7 @@ function squeezed(shape: Shape, { given, classAxis }: Layout, leading: Shape): S
   return ofOneEntry.some((one) => sameShape(shape, one)) ? leading : undefined;
 }
 
-/** Class probabilities, with the class axis last. */
+/** Moves the class axis of class probabilities to the end. */
 function* moveProbabilities(
   label: Tensor,
   { moved }: Layout,
@@ -126,7 +125,7 @@ function* moveProbabilities(
   return { ...label, shape, data: yield* transposed(label.data, DTYPE_BYTES[label.dtype], moved) };
 }
 
-/** Dtype and shape tell class indices from class probabilities; those of this label fit neither. */
+/** Makes the error for a label whose dtype and shape fit neither class indices nor class probabilities. */
 function wrongKind({ dtype, shape, nulls }: Tensor, { given, classAxis }: Layout): Error {
   const axis = classAxis === given.length - 1 ? 'the last axis' : `axis ${classAxis}, that of the classes,`;
   const hints = [
@@ -156,7 +155,7 @@ function wrongShape(
   return refuse('shape_mismatch', '/label/shape', detail);
 }
 
-/** A gradient in the order in which the logits came. */
+/** Restores the layout of the received logits in a gradient. */
 export function* restoreGradient(gradient: Tensor, { given, moved }: Layout): Steps<Tensor> {
   if (moved === undefined) return { ...gradient, shape: given };
   const { items, rows, columns } = moved;

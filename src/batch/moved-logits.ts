@@ -10,12 +10,12 @@ import type { HeldBytesAccount } from '../wire/body/held-bytes.ts';
 const WHAT = 'logits whose class axis is not the last';
 const ADVICE = 'send them with the class axis last, as torch.movedim(logits, class_axis, -1) does: then they stream';
 
-/** Elements of short items that are handed on together. */
+/** Number of elements up to which short items are grouped. */
 const GROUP_ELEMENTS = 2 ** 16;
 
 /**
- * Arranges logits whose class axis is not the last: an item, which is that axis and what lies behind it, waits in memory.
- * Short items wait together.
+ * Rearranges logits whose class axis is not the last. An item spans the class axis and the axes after it, and is buffered
+ * until it is complete. Short items are buffered in groups.
  */
 export class MovedLogits implements LogitsIntake {
   readonly #writer: Pick<LogitsIntake, 'write'>;
@@ -23,18 +23,18 @@ export class MovedLogits implements LogitsIntake {
   /** Bytes of an element. */
   readonly #width: number;
   readonly #held: HeldBytesAccount;
-  /** Items of a group, the last of which may have fewer. */
+  /** Items of a group. The last group may have fewer. */
   readonly #itemsAtOnce: number;
-  /** Items that have not been handed on. */
+  /** Number of items that were not yet written. */
   #itemsLeft: number;
-  /** The group under way, arranged. */
+  /** Buffer of the current group, with the class axis last. */
   #group: Uint8Array<ArrayBuffer> | undefined;
-  /** Elements of it that are there. */
+  /** Number of elements of the group that were received. */
   #filled = 0;
-  /** The first bytes of an element that was cut. */
+  /** First bytes of an element that lies in two runs. */
   readonly #cut: number[] = [];
 
-  /** @throws LossmeterError body_too_large, overloaded where an item is more than may be held */
+  /** @throws LossmeterError body_too_large, overloaded when a group exceeds the available memory */
   constructor(
     writer: Pick<LogitsIntake, 'write'>,
     moved: Transposition,
@@ -86,7 +86,7 @@ export class MovedLogits implements LogitsIntake {
     return group;
   }
 
-  /** Puts bytes where their elements stand; those of an element that is cut wait for the others. */
+  /** Copies elements to their positions. The bytes of an incomplete element wait for the next run. */
   *#put(bytes: Uint8Array): Steps<void> {
     let at = 0;
     if (this.#cut.length > 0) {

@@ -14,23 +14,24 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { restoreGradient } from './layout.ts';
 import type { Layout } from './layout.ts';
 
-/** Row results of a batch, and the facts that reduce them. */
+/** Row results of a batch, and the properties that their reduction needs. */
 export interface EvaluatedBatch extends ReductionFacts {
   options: Options;
   targets: Targets;
   columns: RowColumns;
   findings: Findings;
-  /** The class axis last. */
+  /** Gradient with the class axis last. */
   gradient: Tensor | undefined;
   /** Layout of the gradient in the answer. */
   layout?: Layout;
-  /** Entries that came as null. */
+  /** Number of entries sent as null. */
   nulls: number;
   kernel: string;
 }
 
 /**
- * @param recorded where it belongs, when it is recorded: the summary says so
+ * Reduces the rows of a batch, and reports on it.
+ * @param recorded place of the batch in a run, for the summary; undefined for a batch that is not recorded
  * @throws LossmeterError non_finite_loss, when the options reject it
  */
 export function* report(batch: EvaluatedBatch, recorded?: RecordedAs): Steps<Evaluation> {
@@ -71,12 +72,12 @@ export function* reportReduction(
   };
 }
 
-/** Where a line is logged. */
+/** Logger of a request. */
 interface Log {
   info: (fields: object, message: string) => void;
 }
 
-/** Logs what `check_for_nan_in_loss_and_grad` asked for, as the training graph prints it. */
+/** Logs the local losses and the gradient norm that `check_for_nan_in_loss_and_grad` requests, like the training graph. */
 export function logGradientCheck({ diagnostics }: Pick<Evaluation, 'diagnostics'>, log: Log): void {
   const { gradient, local_losses: localLosses } = diagnostics;
   if (gradient !== undefined) log.info({ local_losses: localLosses, gradient }, 'local losses');

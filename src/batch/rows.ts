@@ -24,27 +24,27 @@ import { takeSegments, takeSequences } from './sequences.ts';
 /** Bytes of a row's target, mask and results while its batch is evaluated. */
 const BYTES_PER_ROW = 128;
 
-/** The plan of a batch, whose logits are still to come. */
+/** Plan of a batch whose logits have not arrived yet. */
 export interface Batch {
   options: Options;
   /** Shape of the logits, the class axis last. */
   shape: Shape;
   targets: Targets;
   writer: BlockWriter;
-  /** Takes the logits as they come. */
+  /** Receives the logits. */
   intake: LogitsIntake;
-  /** Name of the kernel that evaluates it. */
+  /** Name of the kernel that evaluates the batch. */
   kernel: string;
-  /** Entries of the request that came as null. */
+  /** Number of entries of the request that were sent as null. */
   nulls: number;
-  /** True where outputs are arrays of msgpack-numpy, because the logits were. */
+  /** True if outputs are arrays of msgpack-numpy, because the logits were. */
   numpyArrays: boolean;
 }
 
 /**
- * Arranges the tensors of a request, and selects what each row is scored against.
- * @param moreBytesPerRow memory of a row beside that of every batch
- * @param shard where the columns stand among all classes; undefined for a batch over all classes
+ * Arranges the tensors of a request, and selects the targets of the rows.
+ * @param moreBytesPerRow memory of a row in addition to BYTES_PER_ROW
+ * @param shard position of the columns among all classes; undefined for a batch over all classes
  */
 export function* openRows(
   given: BatchHeader,
@@ -70,13 +70,13 @@ export function kernelOf(pool: KernelPool, { dtype, transform }: Pick<BlockPlan,
   return pool.kernelName(evaluatedDType(dtype, transform));
 }
 
-/** @param outputShape where it is not that of the label; a shift leaves rows out, and then no row is alone */
+/** @param outputShape shape of outputs per row, if it differs from the label's. It is ignored when a shift leaves rows out. */
 export function withOutputShape(targets: Targets, outputShape: Shape | undefined): Targets {
   const leavesOut = targets.rows.total < targets.classes.length;
   return outputShape === undefined || leavesOut ? targets : { ...targets, outputShape };
 }
 
-/** Takes logits in the order in which they come. */
+/** Makes the receiver of logits, which rearranges them if their class axis is not the last. */
 export function openIntake(
   writer: BlockWriter,
   { moved }: Layout,
@@ -91,7 +91,10 @@ function targetFieldsOf({ label, inputMask, weight, segments }: BatchHeader): Ta
   return { label, inputMask, weight, segments };
 }
 
-/** Class weights in shared memory, where kernels need them: for one class index per row the reduction weighs. */
+/**
+ * Copies class weights to shared memory if the kernels need them. For class indices without label smoothing, the reduction
+ * applies the weights.
+ */
 export function* weightsForKernels(
   { probabilities, classWeights }: Targets,
   { label_smoothing: smoothing }: Options,

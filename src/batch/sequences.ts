@@ -12,7 +12,7 @@ const BYTES_PER_SEQUENCE = 512;
 const BYTES_PER_SEGMENT = 8;
 
 /**
- * Reserves memory for the sequences that an answer lists, before anything is made of their number.
+ * Reserves memory for the sequences that an answer lists, before it is allocated.
  * @throws LossmeterError body_too_large, overloaded
  */
 export function takeSequences(sequences: number, held: HeldBytesAccount): void {

@@ -68,7 +68,7 @@ function readOption(text: string): [name: string, value: unknown] {
   return [text.slice(0, at), parseValue(text.slice(at + 1))];
 }
 
-/** Formats a value as JSON, or as plain text when no quotes are needed. */
+/** Parses a value as JSON. Text that is not JSON is returned unchanged. */
 function parseValue(text: string): unknown {
   try {
     return parseOptionsText(text);

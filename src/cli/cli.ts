@@ -48,7 +48,7 @@ export async function run(args: string[]): Promise<void> {
   process.exitCode = await runCommand(USAGE, () => readArguments(args), serveOrPrintVersion);
 }
 
-/** @returns the configuration of `serve`, and undefined when help is requested @throws UsageError */
+/** @returns the configuration of `serve`, `version`, or undefined when help is requested @throws UsageError */
 function readArguments(args: string[]): Config | 'version' | undefined {
   const { values, positionals } = parseArguments(
     {
@@ -56,7 +56,7 @@ function readArguments(args: string[]): Config | 'version' | undefined {
       allowPositionals: true,
       options: { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } },
     },
-    // Settings of the service are variables.
+    // Settings of the service are environment variables, so one of them may be meant.
     (name) => {
       const meant = suggestName(name, ['help', 'version']);
       return meant === undefined ? suggestVariable(name) : `--${meant}`;

@@ -106,7 +106,7 @@ async function findPartials(patterns: readonly string[]): Promise<string[]> {
   return (await findFiles(paths, NO_STORAGE)).map(({ path }) => path);
 }
 
-/** Warns of results that one process could not have: kernels differ in the last bits. */
+/** Warns when the shards have different kernels: their results differ in the last bits. */
 function warnOfKernels(entries: readonly PartialEntry[]): void {
   const variants = new Set<string>();
   for (const entry of entries as unknown as (SavedEvaluation | SavedComparison)[]) {

@@ -114,7 +114,7 @@ async function compareAll(invocation: Invocation): Promise<number> {
   const pathFiles = new PathFiles(config);
   const open = (path: string) => pathFiles.open(path);
   const list = await findFiles(patterns, pathFiles.storage);
-  // Several files may have one reference, by a link for each.
+  // Several files can share one reference, through a link for each.
   const found = references.length === 0 ? [] : await findFiles(references, pathFiles.storage, { links: 'distinct' });
   if (shard !== undefined) await requireWritable(shard.path);
   const logitFile = await openLogitFile(found, pathFiles);
@@ -169,7 +169,7 @@ export type WithReference = ComparedFile & { reference: string };
 
 /**
  * Prints the result of files that were compared.
- * @param chunks numbers of rows of the chunks of the table; those of the files by default
+ * @param chunks number of rows of each chunk of the table; by default the number of rows of each file
  * @returns the exit code
  */
 export async function printComparisons(
@@ -186,7 +186,7 @@ export async function printComparisons(
   return failures.length === 0 && total.diagnostics.verdict === 'finite' ? 0 : EXIT_BAD_RESULT;
 }
 
-/** Opens the reference if it is a llama.cpp logit file. @throws UsageError for several of them */
+/** Opens the reference if it is a llama.cpp logit file. @throws UsageError when there are other references too */
 async function openLogitFile(found: readonly FoundFile[], files: PathFiles): Promise<LogitFileCursor | undefined> {
   for (const { path } of found) {
     if (!isLogitFile(path, await firstBytesOf(files.opener(path)))) continue;

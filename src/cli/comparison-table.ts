@@ -5,10 +5,10 @@ import type { CountedRows } from '../comparison/moments.ts';
 import type { Comparison } from '../contract/kl-divergence.ts';
 import type { ComparedColumns } from '../engine/block.ts';
 
-/** A number, or null where it is undetermined. */
+/** A number; null when it is undetermined. */
 type Determined = number | null | undefined;
 
-/** Columns of the lines of chunks: 95 characters, the first of them under `chunk`. */
+/** Head of the lines of chunks, with and without labels. */
 const HEAD_WITH_LABELS =
   'chunk             PPL               ln(PPL(Q)/PPL(base))          KL Divergence              Δp RMS            Same top p';
 const HEAD = 'chunk          KL Divergence            Same top p';
@@ -48,7 +48,7 @@ class RunningMean {
     return this.#origin + this.#sum / this.#weight;
   }
 
-  /** NaN below two rows. */
+  /** NaN for fewer than two rows. */
   get error(): number {
     const n = this.#n;
     const shift = this.#sum / this.#weight;
@@ -58,8 +58,8 @@ class RunningMean {
 }
 
 /**
- * Lines of the chunks, whose numbers are those of all rows up to their end.
- * @param chunks numbers of rows, which sum to all rows
+ * Lines of the chunks. The statistics of a line cover all rows up to the end of its chunk.
+ * @param chunks number of rows of each chunk, which sum to all rows
  */
 export function* chunkLines(
   all: CountedRows,

@@ -8,15 +8,15 @@ import { encodeJson } from '../wire/json/reply.ts';
 import type { FoundFile } from './files.ts';
 import { Progress } from './progress.ts';
 
-/** Parts that the evaluations of files share. */
+/** Resources that the evaluations of all files share. */
 export interface FileMeans {
   pool: KernelPool;
   held: HeldBytes;
-  /** Takes the number of bytes that were read of the file. */
+  /** Called with the number of bytes that were read from the file. */
   onRead: (bytes: number) => void;
 }
 
-/** Evaluates files one after the other, with a bar of progress on the terminal. Errors have the name of the file. */
+/** Evaluates files one after the other, with a progress bar on the terminal. Errors begin with the name of the file. */
 export async function evaluateFiles<R>(
   files: readonly FoundFile[],
   config: Config,

@@ -4,7 +4,7 @@ import { UsageError } from './usage.ts';
 
 type Answer = Omit<Comparison, 'outputs'>;
 
-/** Results that a bound may be about. Undefined without labels, null where they are undetermined. */
+/** Results that a bound may apply to: undefined without labels, null when undetermined. */
 const MEASURES: Readonly<Record<string, (answer: Answer) => number | null | undefined>> = {
   mean: ({ kl_divergence: kl }) => kl.mean,
   max: ({ kl_divergence: kl }) => kl.max,
@@ -22,7 +22,7 @@ const MEASURES: Readonly<Record<string, (answer: Answer) => number | null | unde
 
 export const MEASURE_NAMES = Object.keys(MEASURES);
 
-/** A bound: the command fails where the measure is beyond it. */
+/** A bound. The command fails when the measure is beyond it. */
 export interface Bound {
   text: string;
   measure: string;
@@ -52,7 +52,7 @@ export function readBound(text: string): Bound {
 }
 
 /**
- * Says why a result fails; undefined when it does not. An undetermined value fails: it does not keep the bound.
+ * Explains why a result fails; undefined when it does not fail. An undetermined value fails.
  * @throws UsageError for a measure that needs labels, which the files lack
  */
 export function failureOf({ text, measure, isBeyond }: Bound, answer: Answer): string | undefined {

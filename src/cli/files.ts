@@ -10,14 +10,14 @@ export interface FoundFile {
   bytes: number;
 }
 
-/** Most names in the message about files that are named again. */
+/** Maximum number of names in the message about repeated files. */
 const MOST_NAMES = 8;
 
 /**
  * Files that the arguments name, sorted by name (code units). An argument is a file, a folder (meaning its safetensors
- * files), or a pattern; each of them also in object storage, where a folder is a prefix that ends with `/`. A file that is
- * named again is in the list once, by its first name; a message on the standard error output says so.
- * @param options.links `same` where a symbolic link names the file that it leads to again, `distinct` where it is another
+ * files), or a pattern; each of them also in object storage, where a folder is a prefix that ends with `/`. A repeated file
+ * is in the list once, under its first name; a message on the standard error output reports it.
+ * @param options.links `same`: a symbolic link is the file that it leads to; `distinct`: it is a file of its own
  * @throws Error for an argument that matches no file
  */
 export async function findFiles(

@@ -1,6 +1,6 @@
 const WIDTH = 30;
 
-/** Least milliseconds between two drawings of the bar. */
+/** Minimum number of milliseconds between two drawings of the bar. */
 const INTERVAL_MS = 100;
 
 /** Terminal on which a bar is drawn. */
@@ -24,7 +24,7 @@ export class Progress {
     this.#total = total;
   }
 
-  /** Sets the text beside the bar. */
+  /** Sets the text next to the bar. */
   begin(label: string): void {
     this.#label = label;
     this.#draw();

@@ -63,7 +63,7 @@ async function copy({ from, to }: Copy): Promise<number> {
   }
 }
 
-/** Opens a history. @throws Error that says which one cannot be opened; it does not show a password */
+/** Opens a history. @throws Error that names the history, without its password */
 async function open(history: string): Promise<HistoryTables> {
   if (history === ':memory:')
     throw new UsageError(':memory: exists only inside a running service: it cannot be copied');
@@ -74,7 +74,7 @@ async function open(history: string): Promise<HistoryTables> {
 async function copyTables(source: HistoryTables, target: HistoryTables): Promise<Record<TableName, number>> {
   let counts = countsOf();
   await target.write(async (put) => {
-    // A transaction that conflicts with another is repeated.
+    // This function runs again when its transaction conflicts with another one.
     counts = countsOf();
     await source.read(async (some) => {
       await put(some);

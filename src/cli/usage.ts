@@ -12,8 +12,8 @@ export const EXIT_BAD_RESULT = 1;
 const EXIT_FAILED = 2;
 
 /**
- * Reads the arguments of a command, and runs it. Prints what goes wrong, or the usage when help is requested.
- * @param read gives undefined for help
+ * Reads the arguments of a command, and runs it. Prints errors, or the usage when help is requested.
+ * @param read returns undefined when help is requested
  * @returns the exit code
  */
 export async function runCommand<Invocation>(
@@ -33,13 +33,13 @@ export async function runCommand<Invocation>(
   }
 }
 
-/** Describes invalid usage: the commands of a usage without its details, and then the reason, which ends the output. */
+/** Describes invalid usage: the synopsis of a usage without its details, then the reason on the last line. */
 export function describeUsageError(usage: string, { message }: Error): string {
   const [synopsis] = usage.slice(usage.indexOf('usage:')).split('\n\n');
   return `${synopsis!.trimEnd()}\n--help has the details.\n\n${message}`;
 }
 
-/** Runs a parser of arguments. @throws UsageError for those that it refuses */
+/** Runs a parser of arguments. @throws UsageError for every error of the parser */
 export function orUsageError<T>(read: () => T): T {
   try {
     return read();
@@ -67,7 +67,7 @@ export function parseArguments<const Settings extends ParseArgsConfig>(
   }
 }
 
-/** Says that a command is unknown. @param group words before the name, such as `keys` */
+/** Error for an unknown command. @param group words before the name, such as `keys` */
 export function unknownCommand(name: string, known: readonly string[], group = ''): UsageError {
   return new UsageError(`unknown command ${group}${name}${questionOf(suggestName(name, known))}`);
 }

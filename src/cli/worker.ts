@@ -25,7 +25,7 @@ The exit code is 0 after SIGTERM, and 2 for invalid usage or a database that
 refuses the worker.
 `;
 
-/** `lossmeter worker`. Resolves when it has started. @returns the exit code of a command that ended */
+/** `lossmeter worker`. Resolves when the worker has started. @returns the exit code */
 export function worker(args: string[]): Promise<number> {
   return runCommand(USAGE, () => readArguments(args), work);
 }

@@ -12,26 +12,26 @@ export interface CountedRows {
   readonly weight: number;
 }
 
-/** Rows of a step: an exact sum takes some 200 ns for each. */
+/** Rows of a step; an exact sum takes about 200 ns per row. */
 const ROWS_PER_STEP = 2 ** 12;
 
-/** Sum of a term of each counted row, rounded once: it does not depend on how the rows were divided. */
+/** Sum of a term over the counted rows, rounded once. It does not depend on the division of the rows into blocks. */
 export function* sumOver({ rows }: CountedRows, term: (row: number) => number): Steps<number> {
   const sum = ExactSum.of();
   const addRows = (from: number, to: number): void => {
     for (let k = from; k < to; k++) sum.add(term(rows[k]!));
   };
   yield* inSteps(rows.length, addRows, ROWS_PER_STEP);
-  // A statistic is many sums, each of which may be one step.
+  // A statistic needs many sums, so other requests can be served between them.
   yield;
   return sum.value;
 }
 
 /** Mean, weighted by the mask, and its standard error √(n/(n−1)·Σ m²(x−μ)²) / Σ m. */
 export interface MeanAndError {
-  /** NaN without counted rows, and where Σ m is infinite. */
+  /** NaN without counted rows, and when Σ m is infinite. */
   readonly mean: number;
-  /** NaN below two counted rows, and where the mean or the error is not finite. */
+  /** NaN for fewer than two counted rows, and when the mean or the error is not finite. */
   readonly standardError: number;
 }
 

@@ -37,7 +37,7 @@ const OUTPUTS = [...TENSOR_OUTPUTS, 'sequences'] as const;
 
 const described = Object.entries(ROW_OUTPUTS).map(([name, one]) => `\`${name}\` (${one.dtype}): ${one.description}.`);
 
-/** Most worst rows that an answer names. */
+/** Maximum number of worst rows in an answer. */
 export const MOST_WORST_ROWS = 1024;
 
 /**

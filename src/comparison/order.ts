@@ -1,10 +1,13 @@
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 
-/** Values that are sorted in one step: some 1 ms. */
+/** Number of values sorted in one step, which takes about 1 ms. */
 const RUN_LENGTH = 2 ** 14;
 
-/** Sorts values in ascending order, in place and in as much memory again: runs are sorted, then merged. */
+/**
+ * Sorts values in ascending order: sorts runs in place, then merges them by means of a second array of the same length.
+ * @returns the array with the result
+ */
 export function* sorted(values: Float64Array<ArrayBuffer>): Steps<Float64Array<ArrayBuffer>> {
   const { length } = values;
   for (let from = 0; from < length; from += RUN_LENGTH) {
@@ -51,6 +54,6 @@ export function percentileOf(ascending: Float64Array, f: number): number {
   const low = ascending[below] ?? Number.NaN;
   const fraction = at - below;
   const high = fraction === 0 ? low : ascending[below + 1]!;
-  // Two infinities have no difference.
+  // The difference of two equal infinities is NaN.
   return high === low ? low : low + fraction * (high - low);
 }

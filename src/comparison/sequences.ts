@@ -8,13 +8,13 @@ import type { ComparedResults } from './summary.ts';
 /** Rows of a step: the six exact sums of a row take up to 2 µs. */
 const ROWS_PER_STEP = 2048;
 
-/** The labels of a sequence under one side. */
+/** Results for the labels of a sequence under one side. */
 interface SideResult {
   readonly mean_nll: number | null;
   readonly perplexity: number | null;
 }
 
-/** Results of a sequence of compared rows; null where it has no counted rows. */
+/** Results of a sequence of compared rows; null when it has no counted rows. */
 export interface ComparedSequence {
   readonly tokens: number;
   readonly numerator: number | null;

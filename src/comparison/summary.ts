@@ -1,4 +1,4 @@
-/** Statistics of compared rows. Formulas are those of docs/compare.md. */
+/** Statistics of compared rows, by the formulas of docs/compare.md. */
 import { LEFT_OUT } from '../../kernels/abi.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
@@ -16,7 +16,7 @@ export interface ComparedResults {
   readonly referenceNll: Float64Array | undefined;
 }
 
-/** A number, or null where it is undetermined. */
+/** A number; null when it is undetermined. */
 type Determined = number | null;
 
 export const PERCENTILES = ['0.1', '1', '5', '10', '50', '90', '95', '99', '99.9'] as const;
@@ -37,7 +37,7 @@ export function* countedRows(targets: Int32Array, masks: Float64Array | undefine
   return masks === undefined ? counted : { ...counted, weight: yield* sumOver(counted, (row) => masks[row]!) };
 }
 
-/** Null where the number is undetermined. */
+/** Replaces NaN, an undetermined number, by null. */
 function determined(value: number): Determined {
   return Number.isNaN(value) ? null : value;
 }
@@ -48,7 +48,7 @@ export function* ascendingOf({ rows }: CountedRows, value: (row: number) => numb
   let n = 0;
   yield* inSteps(rows.length, (from, to) => {
     for (let k = from; k < to; k++) {
-      // Adding 0 makes −0 a 0: the two are equal, and either could come first.
+      // Adding 0 turns −0 into 0: the two compare equal, so their order would be arbitrary.
       const one = value(rows[k]!) + 0;
       if (!Number.isNaN(one)) values[n++] = one;
     }
@@ -95,7 +95,7 @@ export function agrees(prediction: number, referencePrediction: number): number 
   return prediction >= 0 && prediction === referencePrediction ? 1 : 0;
 }
 
-/** q_y − p_y from −log of both: the difference of two close probabilities loses no digits. */
+/** q_y − p_y from −log q_y and −log p_y, without loss of digits when the two probabilities are close. */
 export function probabilityDifference(nll: number, referenceNll: number): number {
   if (nll === referenceNll) return 0;
   return nll > referenceNll
@@ -129,7 +129,7 @@ export function* perplexityStatistics(counted: CountedRows, nll: Float64Array, r
   const ofP = (row: number): number => referenceNll[row]!;
   const q = yield* meanOf(counted, ofQ);
   const p = yield* meanOf(counted, ofP);
-  // From rows: the difference of two means, and a variance from covariances, lose all digits for near-equal models.
+  // Computed per row: the difference of two means, and a variance from covariances, lose all digits for near-equal models.
   const w = yield* meanOf(counted, (row) => (ofQ(row) === ofP(row) ? 0 : ofQ(row) - ofP(row)));
   const [ppl, referencePpl, ratio] = [Math.exp(q.mean), Math.exp(p.mean), Math.exp(w.mean)];
   const difference = ppl === referencePpl ? 0 : referencePpl * Math.expm1(w.mean);
@@ -148,7 +148,7 @@ export function* perplexityStatistics(counted: CountedRows, nll: Float64Array, r
   };
 }
 
-/** The counted rows of greatest divergence, the worst first, of equal rows the first; NaN is none of them. */
+/** Counted rows with the greatest divergence, in descending order; ties in row order. Rows with NaN are left out. */
 export function* worstRows(
   { rows }: CountedRows,
   { divergence }: Pick<ComparedResults, 'divergence'>,

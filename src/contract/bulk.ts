@@ -5,8 +5,8 @@ import { MOST_ATTEMPT, besides } from './scalars.ts';
 import { numberOrNonFinite } from './tensor.ts';
 
 /**
- * Most items of a request, most scalars of all its items, and most bytes of its body: parsing 512 KiB holds the event
- * loop for some 10 ms.
+ * Maximum number of items of a request, of scalars of all its items, and of bytes of its body. Parsing 512 KiB blocks the
+ * event loop for about 10 ms.
  */
 export const MOST_ITEMS = 1000;
 export const MOST_SCALARS_OF_ALL = 10_000;

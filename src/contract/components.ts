@@ -13,26 +13,27 @@ interface Operation {
 
 type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 
-/** A reference to a named schema, and the schema that stood in its place. */
+/** A reference to a named schema, and the schema that it replaces. */
 interface Use {
   readonly reference: Record<string, unknown>;
   readonly schema: Part;
 }
 
-/** Keywords whose values are data: a title in it is no name. */
+/** Keywords whose values are data, in which `title` does not name a schema. */
 const DATA = new Set(['default', 'enum', 'example', 'examples']);
 
-/** Keywords whose values are maps, of which the keys are no keywords. */
+/** Keywords whose values are maps. The keys of a map are not keywords. */
 const MAPS = new Set(['content', 'paths', 'patternProperties', 'properties', 'responses', 'schemas']);
 
-/** Keywords that describe a schema. They may differ from use to use. */
+/** Keywords that describe a schema. They may differ between its uses. */
 const ANNOTATIONS = ['default', 'description', 'example', 'examples'];
 
 /**
  * Replaces every schema that has a title by a reference to the component of that name, and every response whose
- * description is a reference by it. Annotations that all uses share stand in the component, the others beside `$ref`.
+ * description is a reference by that reference. Annotations that all uses share stand in the component, the others beside
+ * `$ref`.
  * @param responses the named responses
- * @throws Error for a name of two different parts
+ * @throws Error when two different parts have the same name
  */
 export function withComponents(document: Part, responses: Part): Part {
   const uses = new Map<string, Use[]>();

@@ -5,13 +5,13 @@ const JSON_TYPE = 'application/json';
 
 type Content = Record<string, { schema: object }>;
 
-/** A body of bytes. */
+/** Schema of a binary body. */
 export const bytesBody = (title: string, description: string) => Type.String({ title, format: 'binary', description });
 
-/** Schemas by the names of formats, in which the bodies of an operation have a form of their own. */
+/** Schemas by format name, for the formats in which an operation has its own form of body. */
 type OwnSchemas = Readonly<Record<string, object>>;
 
-/** Request body of each media type. JSON has a schema, the others are bytes for those who generate clients. */
+/** Request body of each media type: the own schema of its format, else bytes if the format documents them, else `schema`. */
 export function requestContent(mediaTypes: readonly string[], schema: object, own: OwnSchemas = {}): Content {
   return contentOf(mediaTypes, (type) => {
     const { name, request } = documentsOf(type);
@@ -19,7 +19,7 @@ export function requestContent(mediaTypes: readonly string[], schema: object, ow
   });
 }
 
-/** Answer of each media type. */
+/** Answer of each media type, chosen in the same way. */
 export function answerContent(mediaTypes: readonly string[], schema: object, own: OwnSchemas = {}): Content {
   return contentOf(mediaTypes, (type) => {
     const { name, answer } = documentsOf(type);
@@ -27,7 +27,7 @@ export function answerContent(mediaTypes: readonly string[], schema: object, own
   });
 }
 
-/** JSON comes first, because the manual selects the first. */
+/** Puts JSON first, because the manual selects the first media type. */
 function contentOf(mediaTypes: readonly string[], schemaOf: (mediaType: string) => object): Content {
   return Object.fromEntries(
     mediaTypes

@@ -9,7 +9,7 @@ import { Diagnostics } from './diagnostics.ts';
 import { segments, sequences, textSizes } from './sequences.ts';
 import { ReplyTensor, count, nestedArrayOr, numberOrNonFinite, requestTensor } from './tensor.ts';
 
-/** Fields of the requests of all kinds that evaluate a batch. */
+/** Fields that all requests to evaluate a batch share. */
 export const BATCH_FIELDS = {
   logits: requestTensor({
     title: 'Logits',

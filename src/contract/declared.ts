@@ -5,7 +5,7 @@ import { count, numberOrNonFinite } from './tensor.ts';
 const number = (description: string, example: number) =>
   Type.Optional(Type.Number({ minimum: 0, maximum: 1, description, examples: [example] }));
 
-/** Options that differ from those of the request. */
+/** Options that differ from the options of the request. */
 const ReproducedByOptions = Type.Object(
   {
     normalisation: Type.Optional(

@@ -8,7 +8,7 @@ import { SafetensorsBatch, SafetensorsEvaluation } from './safetensors.ts';
 interface Body {
   readonly description: string;
   readonly schema: TSchema;
-  /** Schema of the same as a safetensors file; by default that of a batch, or of an evaluation. */
+  /** Schema of the same body as a safetensors file; by default a batch in requests and an evaluation in answers. */
   readonly safetensors?: TSchema;
 }
 
@@ -21,7 +21,7 @@ interface EvaluationOperation {
   readonly answer: Body;
 }
 
-/** Options of the route of a kind of evaluation, which takes all formats. */
+/** Route options for a kind of evaluation. The route accepts all formats. */
 export function evaluationRoute({ request, answer, ...named }: EvaluationOperation) {
   const files = {
     request: request.safetensors ?? SafetensorsBatch,

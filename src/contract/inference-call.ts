@@ -14,7 +14,7 @@ interface CallOf {
   model: { name: string; version: string; inputs: object; outputs: object };
   /** Beginning of the titles of its schemas. */
   prefix: string;
-  /** Path of the same evaluation. */
+  /** Path of the operation outside of this protocol that gives the same evaluation. */
   path: string;
   /** Inputs in words, and an example of them. */
   inputs: string;
@@ -183,7 +183,7 @@ const sequences = (path: string, names: readonly string[]) =>
     ),
   );
 
-/** Results that answers of all models have. */
+/** Results in the answers of all models. */
 const common = (path: string) => ({
   rows: text(`\`rows\` of \`${path}\`, as JSON text.`, '{"total":2,"counted":2,"ignored":0,"masked":0}'),
   diagnostics: text(`\`diagnostics\` of \`${path}\`, as JSON text.`, '{"verdict":"finite"}'),

@@ -13,11 +13,11 @@ export const JOB_KINDS = ['cross_entropy', 'kl_divergence'] as const;
 export const EVALUATION_TENSORS = ['logits', 'label', 'input_mask', 'weight', 'segments', 'bytes', 'words'] as const;
 export const COMPARISON_TENSORS = ['logits', 'reference', 'label', 'input_mask', 'segments'] as const;
 
-/** Most names of a list, and most characters of a name. */
+/** Maximum number of names of a list, and of characters of a name. */
 export const MOST_NAMES = 1024;
 const MOST_NAME_CHARACTERS = 1024;
 
-/** Most failed files that a job lists. */
+/** Maximum number of failed files that a job lists. */
 export const MOST_FAILURES = 20;
 
 const object = <P extends TProperties>(properties: P, description: string, title?: string, options: object = {}) =>

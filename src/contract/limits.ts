@@ -1,27 +1,27 @@
-/** Limits, versions and names that the contract states. Threads import them without its schemas. */
+/** Limits, versions and names of the contract. Threads import them without the schemas. */
 
-/** Most partials of one combination. */
+/** Maximum number of partials of one combination. */
 export const MAX_PARTIALS = 4096;
 
-/** Version of partials. It is raised when partials of the version before cannot be merged with those of the next. */
+/** Version of partials. It is raised when new partials cannot be merged with partials of the previous version. */
 export const PARTIAL_VERSION = 3;
 
 /** Largest number of columns that an answer names. */
 export const MOST_COLUMNS = 16;
 
-/** Most places, and most local losses, that are stored per batch. */
+/** Maximum number of places, and of local losses, that are stored per batch. */
 export const MOST_KEPT = 64;
 
-/** Most sequences of a request: the answer lists them, and is written in one turn. */
+/** Maximum number of sequences of a request. The answer lists all of them and is written in one turn. */
 export const MOST_SEQUENCES = 2 ** 13;
 
-/** Most worst tokens of its answer. */
+/** Maximum number of worst tokens in the answer of a comparison of log-probabilities. */
 export const MOST_WORST_TOKENS = 16;
 
-/** Name under which the loss that a trainer declares is kept. */
+/** Name of the scalar that stores the loss declared by a trainer. */
 export const DECLARED_LOSS = 'declared_loss';
 
-/** Beginning of the names that the stores give to runs during their removal. */
+/** Prefix of the names that the stores give to runs during their removal. */
 export const REMOVED = '~removed ';
 
 /** States of a job. */

@@ -34,7 +34,7 @@ interface Standing {
 
 /**
  * Completes the schema of a route for the manual: adds the required key and the possible errors.
- * @param components the named responses, to which those of the operation are added
+ * @param components the named responses; the responses of the operation are added to them
  */
 export function operationOf(
   schema: FastifySchema,

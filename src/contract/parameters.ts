@@ -31,7 +31,7 @@ export const parameterCompiler: FastifySchemaCompiler<TSchema> = ({ schema, http
   };
 };
 
-/** Reason of the refinement of a parameter, which is easier to read than those of its pattern and its bounds. */
+/** Error of the refinement of a parameter, which is easier to read than the errors of its pattern and bounds. */
 function reasonOf(schema: TSchema, name: string, value: unknown): string | undefined {
   const { properties = {} } = schema as { properties?: Record<string, TSchema> };
   const parameter = properties[name];
@@ -48,6 +48,6 @@ function readValues(schema: TSchema, given: Readonly<Record<string, unknown>>): 
 
 function convert(value: unknown, type: string | undefined): unknown {
   if (type === 'integer' && /^-?\d+$/.test(String(value))) return Number(value);
-  // A parameter that may be repeated, and came once.
+  // A parameter that may be repeated, given once.
   return type === 'array' && typeof value === 'string' ? [value] : value;
 }

@@ -49,7 +49,7 @@ function rewrite(schema: Schema, change: Change): Schema {
 
 const portable = (schema: Schema): Schema => withFormat(withOneOf(withPropertyNames(schema)));
 
-/** Alternatives exclude each other where some are objects: generated TypeScript would merge their fields otherwise. */
+/** Replaces anyOf by oneOf when an alternative is an object: otherwise generated TypeScript would merge their fields. */
 function withOneOf(schema: Schema): Schema {
   const { anyOf, ...others } = schema;
   const hasObjects = anyOf?.some(({ properties }) => properties !== undefined) === true;
@@ -57,8 +57,8 @@ function withOneOf(schema: Schema): Schema {
 }
 
 /**
- * Generated Go has float32 and int32 for numbers without a format. Bounds of all float64 overflow in code generators, and
- * the format `double` implies them.
+ * Adds formats to numbers, because generated Go uses float32 and int32 without them. The bounds ±MAX_VALUE overflow in
+ * code generators; the format `double` implies them.
  */
 function withFormat(schema: Schema): Schema {
   const { minimum, maximum = 0, ...others } = schema;
@@ -69,8 +69,8 @@ function withFormat(schema: Schema): Schema {
 }
 
 /**
- * TypeBox requires each property that is not optional, even one with a default. Generated Go has no constants of objects
- * and of unions, so the defaults of properties are simple.
+ * Makes properties with a default optional, which TypeBox requires. Simplifies the defaults of objects and unions, because
+ * generated Go has no constants for them.
  */
 function withoutDefaultsRequired(given: Schema): Schema {
   const { properties } = given;
@@ -81,7 +81,7 @@ function withoutDefaultsRequired(given: Schema): Schema {
   return needed?.length === 0 ? others : { ...schema, required: needed! };
 }
 
-/** Leaves the default of an object to its properties, and that of a union to its first alternative. */
+/** Removes the default of an object, whose properties have defaults; moves the default of a union to its first alternative. */
 function withSimpleDefault(schema: Schema): Schema {
   const { default: value, ...others } = schema;
   if (value === undefined) return schema;
@@ -91,7 +91,7 @@ function withSimpleDefault(schema: Schema): Schema {
   return { ...others, anyOf: [{ ...first, default: value }, ...more] };
 }
 
-/** @fastify/swagger drops the pattern of `patternProperties`. */
+/** Replaces `patternProperties` by `propertyNames`, because @fastify/swagger drops the pattern. */
 function withPropertyNames(schema: Schema): Schema {
   const { patternProperties, ...others } = schema;
   if (patternProperties === undefined) return schema;

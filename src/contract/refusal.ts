@@ -23,7 +23,7 @@ const HEADERS: Readonly<Record<number, Readonly<Record<string, object>>>> = {
 
 /** Form of the errors of a protocol. */
 export interface RefusalForm {
-  /** Beginning of the names of its responses. */
+  /** Prefix of the names of its responses. */
   readonly name: string;
   readonly mediaType: string;
   readonly schema: TObject;
@@ -57,7 +57,7 @@ export function refusalResponses(
   );
 }
 
-/** End of the name of a response: its status, or its codes where responses of one status differ. */
+/** Suffix of the name of a response: its status, or its codes when it has only some codes of the status. */
 function suffixOf(status: number, codes: readonly ErrorCode[]): string {
   return codes.length === codesOf([status]).length ? String(status) : codes.map(pascalCase).join('Or');
 }

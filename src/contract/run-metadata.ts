@@ -2,10 +2,10 @@ import { Type } from '#typebox';
 import type { Static } from '#typebox';
 import { RunName } from './run-name.ts';
 
-/** Most ranks of a step, and most micro-batches of a rank. */
+/** Maximum number of ranks of a step, and of micro-batches of a rank. */
 export const MOST_PARTS = 2 ** 20;
 
-/** Most labels of a run. */
+/** Maximum number of labels of a run. */
 export const MOST_LABELS = 64;
 
 export const Labels = Type.Record(
@@ -39,7 +39,7 @@ export const ExpectedRanks = Type.Integer({
   examples: [8],
 });
 
-/** States that a trainer says. */
+/** States that a trainer can set. */
 const SAID_STATES = ['running', 'finished', 'failed'] as const;
 
 export type SaidState = (typeof SAID_STATES)[number];
@@ -51,7 +51,7 @@ export type RunState = (typeof STATES)[number];
 
 const MOST_NOTES = 16_384;
 
-/** Most tags of a run, and most characters of a tag. */
+/** Maximum number of tags of a run, and of characters of a tag. */
 const MOST_TAGS = 64;
 const MOST_TAG = 64;
 

@@ -1,15 +1,15 @@
 import { Type } from '#typebox';
 import { REMOVED } from './limits.ts';
 
-/** Most characters of a name, as Unicode code points. */
+/** Maximum number of characters of a name, as Unicode code points. */
 const MOST_CHARACTERS = 256;
 
 /** Control characters of Unicode (Cc), as a part of a character class. */
 const CONTROL = String.raw`\x00-\x1f\x7f-\x9f`;
 
 /**
- * Names without control characters and without white space at an end. No look-ahead: many tools that read the OpenAPI
- * document have none.
+ * Names without control characters and without white space at an end. The pattern has no look-ahead, because many tools
+ * that read the OpenAPI document do not support it.
  */
 const NAME_PATTERN = `^[^\\s${CONTROL}]([^${CONTROL}]*[^\\s${CONTROL}])?$`;
 
@@ -22,7 +22,7 @@ const HAS_CONTROL = new RegExp(`[${CONTROL}]`, 'u');
 export function faultOfRunName(name: string): string | undefined {
   if (name === '') return 'is empty, expected at least one character';
   if (!name.isWellFormed()) return 'has half of a surrogate pair, which is not a character';
-  // Each of at most two code units: a long text is not split.
+  // A character has at most two code units, so a long text is refused without splitting it.
   if (name.length > 2 * MOST_CHARACTERS || Array.from(name).length > MOST_CHARACTERS)
     return `is longer than ${MOST_CHARACTERS} characters`;
   if (HAS_CONTROL.test(name)) return 'has a control character';

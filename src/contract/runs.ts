@@ -22,13 +22,13 @@ export type RunSort = (typeof SORTS)[number];
  */
 export const CURSOR_PATTERN = `^(\\d{1,15}|(${SORTS.join('|')})~[0-9a-f]{16}~[A-Za-z0-9._~:%!'()*-]{1,3072})$`;
 
-/** Most steps of an answer about one attempt. */
+/** Maximum number of steps of an answer about one attempt. */
 export const MOST_ATTEMPT_STEPS = 2000;
 
-/** Most characters of a search. */
+/** Maximum number of characters of a search. */
 const MOST_SEARCH = 256;
 
-/** Most labels, and most tags, that a list asks for. */
+/** Maximum number of labels, and of tags, that filter a list. */
 const MOST_FILTERS = 16;
 
 /** Choices of archived runs. */

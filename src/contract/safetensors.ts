@@ -42,7 +42,7 @@ export const SafetensorsLogprobs = bytesBody(
   'A safetensors file with the tensors `old`, `new` and, optionally, `input_mask` and `segments`, in any order.',
 );
 
-/** A comparison of them as a file. */
+/** A comparison of log-probabilities as a file. */
 export const SafetensorsLogprobComparison = bytesBody(
   'SafetensorsLogprobComparison',
   'A safetensors file without tensors, and the answer as JSON text in `__metadata__.evaluation`.',

@@ -2,19 +2,19 @@ import { Type } from '#typebox';
 import { RunName } from './run-name.ts';
 import { count, numberOrNonFinite } from './tensor.ts';
 
-/** Most characters of the name of a scalar. */
+/** Maximum number of characters of the name of a scalar. */
 export const MOST_NAME = 256;
 
-/** Most characters of the name of a device. */
+/** Maximum number of characters of the name of a device. */
 export const MOST_DEVICE = 128;
 
-/** Most points of an answer. */
+/** Maximum number of points of an answer. */
 const MOST_POINTS = 2000;
 
 /** Largest attempt. */
 export const MOST_ATTEMPT = 2 ** 31 - 1;
 
-/** Most scalars of an item. */
+/** Maximum number of scalars of an item. */
 export const MOST_SCALARS = 4096;
 
 /** A character of a name, as a part of a pattern: control characters would break lines of logs and of exports. */
@@ -32,7 +32,7 @@ const ScalarName = Type.String({
   examples: ['grad_norm/layers.3'],
 });
 
-/** Fields of a recording beside its batch or its pair. */
+/** Fields of a recording in addition to its batch or pair. */
 export const besides = {
   scalars: Type.Optional(
     Type.Unsafe<Record<string, number>>(

@@ -28,7 +28,7 @@ export const numberOrNonFinite = (description: string, example: number) =>
     Type.Union([ANY_NUMBER, NonFinite], { title: 'NumberOrNonFinite', description, examples: [example] }),
   );
 
-/** The same, and null where nothing is counted. */
+/** The same, or null when nothing is counted. */
 export const numberOrNull = (description: string, example: number) =>
   Type.Unsafe<number | null>(
     Type.Union([ANY_NUMBER, NonFinite, Type.Null()], { title: 'NumberOrNull', description, examples: [example] }),

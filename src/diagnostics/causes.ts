@@ -9,7 +9,7 @@ export interface Place {
   masked: boolean;
 }
 
-/** Causes in a row that make the loss non-finite, or may surprise. */
+/** Causes in a row that make the loss non-finite, or that a finite loss may hide. */
 export const ROW_CAUSES = [
   'nan_logit',
   'pos_inf_logit',
@@ -20,14 +20,14 @@ export const ROW_CAUSES = [
 ] as const;
 export type RowCause = (typeof ROW_CAUSES)[number];
 
-/** Causes of a loss that is non-finite, or may surprise. */
+/** Causes of a non-finite loss, and causes that a finite loss may hide. */
 export const CAUSES = [...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'] as const;
 export type Cause = (typeof CAUSES)[number];
 
-/** Causes in two rows: one is −Inf at a class to which the other one gives some probability. */
+/** Causes in a pair of rows: one row is −Inf at a class to which the other row gives some probability. */
 export const PAIR_CAUSES = ['reference_mass_at_neg_inf', 'logits_mass_at_neg_inf'] as const;
 
-/** Causes of a comparison that is not finite, or may surprise. */
+/** Causes of a non-finite comparison, and causes that a finite comparison may hide. */
 export const COMPARISON_CAUSES = [
   'nan_logit',
   'pos_inf_logit',

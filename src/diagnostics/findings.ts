@@ -74,8 +74,8 @@ export interface RowFacts extends Omit<RowBlock, 'reference' | 'logSum'> {
  * @param targets class of each row, with class probabilities the most probable one; LEFT_OUT, NO_TARGET
  * @param places locates values: the first place of a cause in a row, if it can be determined; and the first non-finite
  *   logits of a row, `most` at most
- * @param mostPlaces most places that an answer names
- * @param isShard true where other shards have the rest of the rows: then possible effects of −Inf are reported too
+ * @param mostPlaces maximum number of places in an answer
+ * @param isShard true when other shards have the other classes of the rows: possible effects of −Inf are reported too
  */
 export function findCauses(
   { maximum, nanCount, posInfCount, negInfCount, lse, nll, targetLogit, probabilities, uniformNll }: RowFacts,
@@ -144,7 +144,7 @@ export function findCauses(
     if (posInf > 0) found('pos_inf_logit', row);
     const isThroughout = lse[row] === -Infinity;
     if (isThroughout) found('all_neg_inf_row', row);
-    // An invalid label has no loss that −Inf could spoil. In a shard the label may belong to another shard.
+    // A row with an invalid label has no loss that −Inf could affect. In a shard the label may belong to another shard.
     if (negInf === 0 || (!isShard && (isThroughout || targets[row] === NO_TARGET))) continue;
     if (isNegInfAtLabel(row)) found('neg_inf_at_label', row);
     else if (isSmoothed(row)) found('neg_inf_smoothed', row);
@@ -159,14 +159,14 @@ export interface EvaluatedBlock {
   /** The targets, in the form that findCauses takes. */
   targets: Int32Array;
   classes: number;
-  /** Weights of the classes; 1 without. */
+  /** Weights of the classes; undefined means 1 for every class. */
   weights: Float64Array | undefined;
   /** Probability p_c of a row's class; for blocks with class probabilities. */
   probabilityAt: (row: number, column: number) => number;
   /** First row and first column of the block in the batch. */
   firstRow: number;
   firstColumn: number;
-  /** Most places that an answer names. */
+  /** Maximum number of places in an answer. */
   mostPlaces: number;
   /** `isShard` of findCauses. */
   isShard: boolean;
@@ -188,7 +188,7 @@ export const PLAIN = {
 } satisfies Partial<EvaluatedBlock>;
 
 /**
- * Finds the causes in a block. Rows of finite logits cost nothing: only rows with non-finite logits are searched again.
+ * Finds the causes in a block. Only rows with non-finite logits are searched again.
  */
 export function findNonFinite(rows: NonFiniteFinder, block: EvaluatedBlock): Findings {
   const { facts, targets, classes, weights, firstRow, firstColumn, mostPlaces, isShard, probabilityAt } = block;

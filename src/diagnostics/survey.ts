@@ -3,7 +3,7 @@ import type { BlockSurvey } from '../../kernels/block.ts';
 import { inSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 
-/** Exponent that field 0 of a float64 stands for. */
+/** Bias of the exponent field of a float64: field k stands for the exponent k − 1023. */
 const EXPONENT_BIAS = 1023;
 
 /** A row and the Euclidean norm of its finite values. */
@@ -69,7 +69,7 @@ export function addSurvey(all: Survey, next: Survey): void {
   all.largest = firstOf(all.largest, next.largest, (a, b) => a > b);
 }
 
-/** The row with the larger norm, or the first of equal rows. */
+/** The row whose norm comes first by `before`, or the first row when the norms are equal. */
 function firstOf(
   a: RowNorm | undefined,
   b: RowNorm | undefined,
@@ -105,14 +105,14 @@ export interface BadColumns {
   /** Number of these columns, and number of columns that are bad in more than half of the rows. */
   bad: number;
   inMostRows: number;
-  /** Columns that are bad in the most rows; the first column of equal ones comes first. */
+  /** Columns that are bad in the most rows, in descending order; ties in column order. */
   worst: HotSpot[];
 }
 
 /**
  * @param badInColumn undefined when every value is finite
  * @param rows number of counted rows
- * @param most largest number of columns to name
+ * @param most maximum number of columns to name
  */
 export function* findBadColumns(badInColumn: BadInColumn | undefined, rows: number, most: number): Steps<BadColumns> {
   const found: BadColumns = { bad: 0, inMostRows: 0, worst: [] };

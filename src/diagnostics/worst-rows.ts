@@ -22,7 +22,7 @@ function isWorse(a: Pick<WorstRow, 'loss' | 'row'>, b: Pick<WorstRow, 'loss' | '
 /**
  * Rows with the largest nll, the worst first.
  * @param labels class of each row; rows with a negative label have no loss
- * @param better loss of the least of the worst rows so far: only worse rows can enter
+ * @param better smallest loss of the worst rows so far; only worse rows can enter
  */
 export function worstRows(nll: Float64Array, labels: Int32Array, better?: number): WorstRow[] {
   const worst: WorstRow[] = [];

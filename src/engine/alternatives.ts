@@ -1,4 +1,4 @@
-/** Columns with which a loss can be computed in other ways than its options say. */
+/** Columns from which a loss can be computed with other options, such as another shift. */
 import { transformed } from '../../kernels/transform.ts';
 import type { KernelBlock } from '../../kernels/block.ts';
 import type { Kernel } from '../../kernels/kernel.ts';
@@ -11,18 +11,18 @@ type I32 = Int32Array<ArrayBuffer>;
 
 /** Other targets of the rows: classes, or LEFT_OUT. */
 export interface OtherTargets {
-  /** Targets of the shift by one position less; undefined without one. */
+  /** Targets for a shift by one position less; undefined if there is no such shift. */
   earlier: I32 | undefined;
-  /** Targets of the shift by one position more. */
+  /** Targets for a shift by one position more. */
   later: I32;
 }
 
-/** Columns of all rows, those that are left out too. */
+/** Columns of all rows, including rows that are left out. */
 export interface AlternativeColumns {
   lseOfAll: F64;
   /** Σ_c (lse − x_c) / classUnit, with the class weights of the kernel. */
   uniformOfAll: F64;
-  /** −log softmax at the other targets; 0 without one. */
+  /** −log softmax at the other targets; 0 for a row without one. */
   nllEarlier: F64;
   nllLater: F64;
 }
@@ -47,7 +47,7 @@ interface AlternativeRows {
 }
 
 /**
- * Evaluates all rows in a pass of its own, so that what the options say is computed as without it. It places the rows in
+ * Evaluates all rows in a separate pass, so that the results of the options are the same as without it. Places the rows in
  * the kernel. Logits from a file are not read twice: their columns are NaN.
  */
 export function alternativeColumns(

@@ -36,7 +36,7 @@ export function kernelBytesBeside(block: Block, rows: number): number {
   return Math.max(0, inKernel - KEPT_BYTES) + posted + beforeMerge;
 }
 
-/** The same for rows of a comparison. */
+/** Kernel memory for rows of a comparison, beyond the memory that a worker always keeps. */
 function comparedBytes({ plan, compared }: Block, rows: number): number {
   const { dtype, classes, gradientDType, comparison } = plan;
   const { scale, streamed } = comparison!;

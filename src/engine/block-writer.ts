@@ -33,7 +33,7 @@ export interface RowResults {
   survey: Survey | undefined;
 }
 
-/** Bytes of a file that a worker evaluates per message: 8 MiB. */
+/** Largest number of blocks of a local file that a worker evaluates per message: about 8 MiB. */
 const MAX_BLOCKS_PER_TASK = 4;
 
 /** Bytes of a remote file that are fetched ahead of the blocks that workers evaluate: 16 MiB. */
@@ -43,7 +43,7 @@ const MAX_BYTES_AHEAD = 2 ** 24;
 const MAX_INLINE_ROWS = 2 ** 14;
 const MAX_INLINE_SHARDS = 256;
 
-/** Times that a comparison of two rows costs more than the loss of one. */
+/** Ratio of the time of comparing two rows to the time of the loss of one row. */
 const COMPARISON_COST = 8;
 
 /** A block in progress. */
@@ -81,7 +81,7 @@ export class BlockWriter implements LogitsIntake {
   #blocksBegun = 0;
   /** Worst rows of the finished blocks. */
   #worst: readonly WorstRow[] = [];
-  /** Grows with the rows that arrive: announced rows use no memory. */
+  /** Gradient, which grows with the rows that arrive: announced rows use no memory. */
   readonly #gradient: Uint8Array<ArrayBuffer> | undefined;
   readonly #survey: Survey | undefined;
   readonly #takeGradient: (bytes: number) => void;
@@ -147,7 +147,7 @@ export class BlockWriter implements LogitsIntake {
     return this.#blocksBegun;
   }
 
-  /** True where the main thread evaluates the batch. */
+  /** True if the main thread evaluates the batch. */
   get isInline(): boolean {
     return this.#inline;
   }
@@ -190,8 +190,8 @@ export class BlockWriter implements LogitsIntake {
   }
 
   /**
-   * Evaluates logits from a file, instead of `write`, block by block: workers read those of a local file, and those of a
-   * remote file are fetched into slabs. Once this settles, with success or failure, the file is no longer in use.
+   * Evaluates logits from a file, instead of `write`, block by block. Workers read a local file themselves; a remote file is
+   * fetched into slabs. Once this settles, with success or failure, the file is no longer in use.
    */
   async readFrom(logits: FileTensor, { onRead }: { onRead?: (bytes: number) => void } = {}): Promise<void> {
     const { range } = logits;
@@ -254,7 +254,7 @@ export class BlockWriter implements LogitsIntake {
     onRead?.(byteLength);
   }
 
-  /** Selects the next rows, as many as there are up to the given number. */
+  /** Selects the next rows, up to the given number. */
   #cutRows<R extends LocalRange | RemoteRange>(range: R, most: number): R {
     const rows = Math.min(most, this.#batch.targets.length - this.#nextRow);
     return cutRange(range, this.#nextRow * this.#rowBytes, rows * this.#rowBytes);
@@ -273,7 +273,7 @@ export class BlockWriter implements LogitsIntake {
     };
   }
 
-  /** @param isAbandoned true once the client has left: called before a worker begins a block */
+  /** @param isAbandoned returns true once the client has left. It is called before a worker begins a block. */
   watch(isAbandoned: () => boolean): void {
     this.#isAbandoned = isAbandoned;
   }
@@ -287,7 +287,7 @@ export class BlockWriter implements LogitsIntake {
     this.#slab = undefined;
   }
 
-  /** Resolves once no worker evaluates a block: files of compared rows are no longer in use then. */
+  /** Resolves once no worker evaluates a block. Files of compared rows are then no longer in use. */
   async idle(): Promise<void> {
     await Promise.all(this.#underWay);
   }
@@ -298,14 +298,14 @@ export class BlockWriter implements LogitsIntake {
   }
 
   /**
-   * Two blocks per worker in progress keep the workers busy while the next one is filled.
+   * Waits until another block may begin. Two blocks per worker in progress keep the workers busy while the next one is filled.
    * @param ahead further blocks that may be in progress
    */
   async #vacancy(ahead = 0): Promise<void> {
     while (this.#underWay.size >= 2 * this.#pool.workers + ahead) await Promise.race(this.#underWay);
   }
 
-  /** Few messages, but enough tasks that no worker is idle for long while another one finishes. */
+  /** Blocks per message. There are few messages, but enough that no worker is idle for long while another one finishes. */
   #blocksPerTask(): number {
     const { range: beside } = this.#batch.compared?.beside ?? {};
     if (beside !== undefined && isRemote(beside)) return 1;
@@ -341,7 +341,7 @@ export class BlockWriter implements LogitsIntake {
     );
   }
 
-  /** Brings what is beside the logits of a block into transferable memory, unless workers read it themselves. */
+  /** Copies probabilities and compared rows of a block into transferable memory, unless workers read them from a file. */
   async #withOwnRows(begun: BegunBlock): Promise<Block> {
     const block = await runInTurns(ownRows(begun.block));
     const compared = block.compared && (await fetchComparedRows(block.compared));
@@ -365,7 +365,7 @@ export class BlockWriter implements LogitsIntake {
       ...cutBlock(this.#batch, firstRow, rows, this.#shift),
       // Findings and losses of earlier rows save work here. The answer does not depend on how many are known.
       worstAbove: leastWorst(this.#worst),
-      // Of two sides the one that lacks more places: each keeps as many as the answer names.
+      // The larger number of the two sides of a comparison: the answer names up to the limit for each side.
       mostPlaces: Math.max(this.#findings.missingPlaces, this.#referenceFindings?.missingPlaces ?? 0),
     };
     return { block, firstRow, index: this.#blocksBegun++, started: performance.now() };
@@ -373,7 +373,7 @@ export class BlockWriter implements LogitsIntake {
 
   /**
    * Stores the results of a block in row order.
-   * @param slab memory in which the gradient may stand, and which is not freed with it
+   * @param slab memory that may contain the gradient, and that is then not freed with it
    */
   *#settle(
     { block, firstRow, index, started }: BegunBlock,

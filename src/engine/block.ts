@@ -13,7 +13,7 @@ import type { AlternativeColumns, OtherTargets } from './alternatives.ts';
 import { cutComparedRows, ownComparedRows } from './compared-rows.ts';
 import type { ComparedRows, ComparisonPlan } from './compared-rows.ts';
 
-/** Plan of a batch: what is the same for all its blocks. */
+/** Plan of a batch: the properties that all its blocks share. */
 export interface BlockPlan {
   dtype: FloatDType;
   classes: number;
@@ -44,7 +44,7 @@ export interface Block {
   firstRow: number;
   /** Class to score per row, NO_TARGET or LEFT_OUT. */
   targets: Int32Array<ArrayBuffer>;
-  /** Targets of other shifts; undefined where the loss is computed in one way only. */
+  /** Targets of other shifts; undefined if the loss is computed only as the options say. */
   others: OtherTargets | undefined;
   /** Class probabilities, shaped like the logits. */
   probabilities: { dtype: FloatDType; data: Uint8Array } | undefined;
@@ -52,7 +52,7 @@ export interface Block {
   compared: ComparedRows | undefined;
   /** Coefficients for a gradient, or for its norm. */
   coefficients: GradientCoefficients | undefined;
-  /** Most places of non-finite logits in the answer. */
+  /** Largest number of places of non-finite logits in the answer. */
   mostPlaces: number;
   /** Nll that a row must exceed to be among the worst of the batch. No rank is computed for other rows. */
   worstAbove: number | undefined;
@@ -87,7 +87,7 @@ export interface ComparedColumns {
   referencePrediction: I32;
 }
 
-/** Columns of a batch: those of its statistics, or of a comparison. */
+/** Columns of a batch: columns of its statistics, or of a comparison. */
 export type BlockColumns = RowColumns & Partial<ComparedColumns> & Partial<AlternativeColumns>;
 
 /** Allocates the columns of a batch. */

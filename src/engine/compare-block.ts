@@ -15,9 +15,9 @@ import { isRemote } from '../tensor/file-range.ts';
 import { readRange } from './read-range.ts';
 
 /**
- * Compares the rows of a block with those beside them, on a worker or on the main thread.
- * @param streamed rows of the side that streams
- * @param slab memory of these, which is overwritten with a gradient that fits
+ * Compares the rows of a block with the rows of the other side, on a worker or on the main thread.
+ * @param streamed rows of the streamed side
+ * @param slab memory of the streamed rows, which is overwritten with a gradient that fits
  */
 export function compareBlock(
   kernel: Kernel,
@@ -94,7 +94,7 @@ function compareTop(
   };
 }
 
-/** A reference that stands beside the logits. */
+/** Reference rows of the other side, for the kernel. */
 function referenceOf(beside: RowsBeside): Elements | QuantisedRows {
   return beside.format === 'quantised' ? { quantised: bytesOf(beside) } : elementsOf(beside);
 }
@@ -104,7 +104,7 @@ function elementsOf(beside: RowsBeside): Elements {
   return { dtype: beside.format, data: bytesOf(beside) };
 }
 
-/** Bytes of rows; those of a file are read into the kernel memory. */
+/** Bytes of rows. Rows of a file are read directly into the kernel memory. */
 function bytesOf({ data, range }: RowsBeside): Uint8Array | ByteSource {
   if (range === undefined) return data!;
   if (isRemote(range)) throw new RangeError('rows of a remote file are fetched before a worker has them');

@@ -1,4 +1,4 @@
-/** Rows of a comparison: what is beside the logits, or the reference, that a block consists of. */
+/** Rows of the other side of a comparison: a block contains the rows of one side, the logits or the reference. */
 import type { RowFormat } from '../../kernels/quantised.ts';
 import { DTYPE_BYTES } from '../tensor/dtype.ts';
 import { cutRange, isRemote } from '../tensor/file-range.ts';
@@ -6,22 +6,22 @@ import type { FileRange } from '../tensor/file-range.ts';
 import { copyInSteps } from '../steps.ts';
 import type { Steps } from '../steps.ts';
 
-/** The comparison of a batch: the same for all its blocks. */
+/** Options of a comparison, which are the same for all blocks of a batch. */
 export interface ComparisonPlan {
   readonly direction: 'forward' | 'reverse' | 'jensen_shannon';
   /** β of Jensen-Shannon. */
   readonly beta: number;
-  /** Factor of both sides. */
+  /** Factor of the logits of both sides. */
   readonly scale: number;
-  /** Terms of the reference that many nats below 0 are left out; undefined for all terms. */
+  /** Excludes the classes with log p ≤ −floor in the reference, in nats; undefined for all classes. */
   readonly floor: number | undefined;
-  /** Rest of the vocabulary beside the top K of a reference. */
+  /** Treatment of the classes that are not in the top K of a reference. */
   readonly tail: 'bucket' | 'drop';
-  /** The side that the bytes of a block are; the other one is beside them. */
+  /** Side whose rows are the bytes of a block. Rows of the other side are in ComparedRows. */
   readonly streamed: 'logits' | 'reference';
 }
 
-/** Rows of the other side: their bytes, or the place in a file where they stand. */
+/** Rows of the other side: their bytes, or their range in a file. */
 export interface RowsBeside {
   readonly format: RowFormat;
   readonly rowBytes: number;
@@ -29,14 +29,14 @@ export interface RowsBeside {
   readonly range?: FileRange;
 }
 
-/** The K most probable classes of each row of a reference, in its order. */
+/** The K most probable classes of each row of a reference, in the order of the reference. */
 export interface TopRows {
   readonly K: number;
   readonly indices: Int32Array;
   readonly logprobs: Float64Array;
 }
 
-/** Rows that those of a block are compared with: one of the two. */
+/** Rows with which the rows of a block are compared: either `beside` or `top`. */
 export interface ComparedRows {
   readonly beside?: RowsBeside;
   readonly top?: TopRows;
@@ -44,7 +44,7 @@ export interface ComparedRows {
   readonly factors?: Float64Array;
 }
 
-/** Selects rows, counted from the first. What may be long remains a view: see ownComparedRows. */
+/** Selects rows, counted from the first. The bytes of rows, which may be long, remain a view: see ownComparedRows. */
 export function cutComparedRows({ beside, top, factors }: ComparedRows, first: number, rows: number): ComparedRows {
   const cut = (K: number): [number, number] => [first * K, (first + rows) * K];
   return {
@@ -75,7 +75,7 @@ export function* ownComparedRows(rows: ComparedRows): Steps<ComparedRows> {
   return { ...rows, beside: { ...rows.beside!, data: own } };
 }
 
-/** Fetches rows of a remote file into transferable memory. @throws LossmeterError as RemoteSource.readInto */
+/** Fetches rows of a remote file into transferable memory. @throws LossmeterError like RemoteSource.readInto */
 export async function fetchComparedRows(rows: ComparedRows): Promise<ComparedRows> {
   const { range, ...beside } = rows.beside ?? {};
   if (range === undefined || !isRemote(range)) return rows;

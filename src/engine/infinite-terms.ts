@@ -4,8 +4,8 @@ import { numbersOf } from '../tensor/tensor.ts';
 import type { Block } from './block.ts';
 
 /**
- * Replaces the cross-entropies of rows that are −Inf throughout a shard by their limit, Σ_c v_c·p_c·∞ with 0·∞ = 0. The
- * kernel's result is NaN, because the shard's lse is −Inf.
+ * Replaces the cross-entropies of rows whose logits are all −Inf in a shard by their limit, Σ_c v_c·p_c·∞ with 0·∞ = 0.
+ * The kernel's result is NaN, because the shard's lse is −Inf.
  */
 export function setInfiniteTerms({ nll, weightedNll, uniformNll }: RowColumns, block: Block, lse: Float64Array): void {
   const { plan, probabilities } = block;

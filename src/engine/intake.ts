@@ -1,6 +1,6 @@
 import type { FileTensor } from '../tensor/file-tensor.ts';
 
-/** Receives the bytes of logits: in order and in pieces of any length, or from a file. */
+/** Receives the bytes of logits, in order and in pieces of any length, or reads them from a file. */
 export interface LogitsIntake {
   /**
    * Receives the next bytes.

@@ -20,7 +20,7 @@ export class OrderedFindings {
     return this.#mostPlaces - this.first.locations.length;
   }
 
-  /** Takes the findings of a block, and appends those that are next in row order, so that few are stored separately. */
+  /** Adds the findings of a block. Appends all findings that are next in row order, so that few are stored separately. */
   take(index: number, findings: Findings): void {
     if (index !== this.#appended) {
       this.#later.set(index, findings);

@@ -27,19 +27,21 @@ export interface PoolOptions {
   /** Limit for the bytes of all slabs in use, and for the kernel memory besides them. */
   maxSlabBytes: number;
   /**
-   * Most logits of a batch that is evaluated on the main thread, where it takes less time than a message to a worker.
+   * Largest number of logits of a batch that is evaluated on the main thread, which takes less time than a message to a
+   * worker.
    */
   inlineLogits: number;
 }
 
 /**
- * Share of `maxSlabBytes` for kernel memory, separate from slabs: a client that fills a slab slowly holds none of it.
+ * Share of `maxSlabBytes` for kernel memory. It is separate from slabs, so that a client that fills a slab slowly holds no
+ * kernel memory.
  */
 const KERNEL_SHARE = 1 / 4;
 
 /**
- * The kernels of the service: a worker thread each, and one on the main thread for small batches. All are of the same
- * variant, so an answer's bits do not depend on where it was computed.
+ * Kernels of the service: one per worker thread, and one on the main thread for small batches. All are of the same variant,
+ * so the bits of an answer do not depend on the thread.
  */
 export class KernelPool {
   readonly slabs: Slabs;
@@ -126,7 +128,7 @@ export class KernelPool {
    * @param task with a slab from `slabs`, which is released when the worker answers, and class probabilities in their
    *   own memory: both are transferred to the worker
    * @param isAbandoned called when a worker is free: a task whose client has left does not begin
-   * @param use called with the result before the slab is released: its gradient may stand in the slab
+   * @param use called with the result before the slab is released, because the slab may contain the gradient
    * @throws LossmeterError worker_lost, client_closed, and errors of reading a file of compared rows
    */
   async run(

@@ -4,12 +4,12 @@ import type { RangeSigns } from '../diagnostics/findings.ts';
 import { NARROW_RANGES } from '../tensor/dtype.ts';
 import type { FloatDType } from '../tensor/dtype.ts';
 
-/** Logits per row that are searched for subnormals: few enough to cost nothing, and enough for an estimate. */
+/** Logits per row that are searched for subnormals: few enough to take little time, and enough for an estimate. */
 const SUBNORMAL_SPAN = 256;
 
 /**
  * Counts signs of overflow and underflow in logits of a narrow range.
- * @param surveyed results of a survey of all values, if there was one: then values of both signs count
+ * @param surveyed results of a survey of all values; with a survey, largest values of both signs count
  */
 export function findRangeSigns(
   rows: PlacedRows,

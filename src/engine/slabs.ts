@@ -1,6 +1,6 @@
 import { MemoryBudget } from './memory-budget.ts';
 
-/** Most free slabs kept for reuse. */
+/** Largest number of free slabs kept for reuse. */
 const MAX_FREE = 16;
 
 /**

@@ -26,7 +26,7 @@ export interface Failure {
 }
 
 /**
- * Result or error, and the slab, in which the gradient may stand. An error is returned, not thrown, because throwing
+ * Result or error, and the slab, which may contain the gradient. An error is returned, not thrown, because throwing
  * would lose the slab.
  */
 export interface SlabReply extends Failure {
@@ -53,8 +53,8 @@ export interface WorkerData {
   kernel: Variant;
 }
 
-// Gives the main thread priority when processors are scarce: it feeds the workers and answers the probes. On Linux this
-// concerns only the thread; on other systems the whole process, which is harmless.
+// Gives the main thread priority when processors are scarce: it feeds the workers and answers the probes. On Linux the
+// priority applies to the thread; on other systems to the whole process, which is harmless.
 if (isWorkerThread) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const kernel = isWorkerThread ? Kernel.load((workerData as WorkerData).kernel) : undefined;
@@ -96,7 +96,7 @@ export function evaluateRange({ block, range, rowsAtOnce }: FileTask): unknown {
   return move({ [transferableSymbol]: reply.results?.flatMap(buffersOf) ?? [], [valueSymbol]: reply });
 }
 
-/** Answers, as a sign of life. */
+/** Answers at once, to show that the worker runs. */
 export function beThere(): void {}
 
 function failureOf(error: unknown): Failure {

@@ -12,9 +12,9 @@ import { localOpener } from './open-file.ts';
 import type { FileOpener } from './readable-file.ts';
 
 /**
- * Folder of the files that requests may name. A name is a path below it. The check uses the place of the opened file,
- * not the name. So a symbolic link can lead to another file of the folder but not out of it, and exchanging a link
- * meanwhile has no effect.
+ * Folder of the files that requests may name. A name is a path below it. The check uses the path of the opened file, not
+ * the name. So a symbolic link can lead to another file of the folder but not out of it, and exchanging a link after the
+ * file was opened has no effect.
  */
 export class DataDirectory {
   readonly #path: string;

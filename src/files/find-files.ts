@@ -6,7 +6,7 @@ import { showValue } from '../suggestion.ts';
 import { afterFolder, isPattern, matchesFile, withoutStars } from './name-pattern.ts';
 import { SAFETENSORS } from './safetensors-file.ts';
 
-/** Most files and folders that one search looks at. */
+/** Maximum number of files and folders that one search visits. */
 const MOST_ENTRIES = 200_000;
 
 /** A file of a folder. */
@@ -18,15 +18,15 @@ export interface NamedFile {
 
 /** A search in a folder. */
 export interface FileSearch {
-  /** Most files to find. */
+  /** Maximum number of files to find. */
   most: number;
   /** Throws for a folder that may not be read. */
   requireAllowed: (name: string) => Promise<void>;
 }
 
 /**
- * Files below a folder, sorted by name (code units), each once. A name is that of a file, of a folder (meaning its
- * safetensors files), or a pattern. Symbolic links to folders are not followed by patterns.
+ * Files below a folder, sorted by name (code units), each once. A name is the name of a file or of a folder (meaning its
+ * safetensors files), or a pattern. Patterns do not follow symbolic links to folders.
  * @throws LossmeterError file_unreadable for a name without a file, invalid_option for too many files
  */
 export async function findFiles(
@@ -63,7 +63,7 @@ export async function findFiles(
   return [...found.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** The file of a name, or the safetensors files of a folder. */
+/** The file with a name, or the safetensors files of the folder with the name. */
 async function* named(
   root: string,
   name: string,

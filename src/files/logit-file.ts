@@ -1,6 +1,6 @@
 /**
  * Files of `llama-perplexity --kl-divergence-base`, little-endian: `_logits_`, u32 n_ctx, i32 n_vocab, i32 n_chunk, i32
- * tokens[n_chunk·n_ctx]; then the rows of log-probabilities, those of the second half of each chunk.
+ * tokens[n_chunk·n_ctx]; then the rows of log-probabilities for the second half of each chunk.
  */
 import { LossmeterError, refuse } from '../errors.ts';
 import { rowBytesOf } from '../../kernels/quantised.ts';
@@ -9,20 +9,20 @@ import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import { LOGIT_FILE_MAGIC } from '../wire/body/file-kind.ts';
 import type { FileOpener, ReadableFile } from './readable-file.ts';
 
-/** End of the names that llama.cpp's documentation gives the files. */
+/** Extension of the files in llama.cpp's documentation. */
 const EXTENSION = '.kld';
 const HEADER_BYTES = 20;
 const TOKEN_BYTES = 4;
 
-/** Fewest tokens of a chunk: a row of it has a token before it in the second half, and one behind it. */
+/** Minimum number of tokens of a chunk for which `rowsOf` gives a row. */
 const MIN_CONTEXT = 3;
 
-/** Tokens that are read at a time. */
+/** Number of tokens read at a time. */
 const TOKENS_AT_A_TIME = 16_384;
 
 /**
- * True for a llama.cpp logit file, by its name, or by its first bytes.
- * @param first bytes of the file, as many as the magic has; fewer of a file that is shorter
+ * True for a llama.cpp logit file, by its name or by its first bytes.
+ * @param first at least as many bytes of the file as the magic has, or the whole file if it is shorter
  */
 export function isLogitFile(path: string, first: Uint8Array): boolean {
   const magic = Buffer.from(first).toString('latin1', 0, LOGIT_FILE_MAGIC.length);
@@ -46,7 +46,7 @@ export class LogitFile {
     this.#header = header;
   }
 
-  /** Opens a file of the size that its header announces. @throws LossmeterError invalid_file, and errors of opening it */
+  /** Opens a file whose size agrees with its header. @throws LossmeterError invalid_file, and errors of opening the file */
   static open(opener: FileOpener): Promise<LogitFile> {
     return opener('a llama.cpp logit file', async (file) => {
       return new LogitFile(file, await readHeader(file));
@@ -71,7 +71,7 @@ export class LogitFile {
     };
   }
 
-  /** The token behind each row. Tokens are read a few at a time. */
+  /** Label of each row: the token after it. Tokens are read in parts of TOKENS_AT_A_TIME. */
   async #readLabels(field: string): Promise<Int32Array<ArrayBuffer>> {
     const { context, classes, chunks } = this.#header;
     const half = Math.floor(context / 2);
@@ -109,7 +109,7 @@ export class LogitFile {
   }
 }
 
-/** Rows of a chunk: none of its first half, and none of the last token, which has no label. */
+/** Number of rows of a chunk. The first half has no rows, and the last token has none because it has no label. */
 function rowsOf(context: number): number {
   return context - 1 - Math.floor(context / 2);
 }
@@ -131,7 +131,7 @@ async function readHeader(file: ReadableFile): Promise<Header> {
   if (context < MIN_CONTEXT) throw invalid(`its n_ctx is ${context}, expected at least ${MIN_CONTEXT}`);
   if (classes < 1) throw invalid(`its n_vocab is ${classes}, expected at least 1`);
   if (chunks < 1) throw invalid(`its n_chunk is ${chunks}, expected at least 1`);
-  // The numbers may be anything: their product is beyond 2^53 then.
+  // The header may hold any numbers, whose product can exceed 2^53.
   const chunkBytes = BigInt(TOKEN_BYTES * context) + BigInt(rowsOf(context)) * BigInt(rowBytesOf('quantised', classes));
   const expected = BigInt(HEADER_BYTES) + BigInt(chunks) * chunkBytes;
   if (BigInt(size) !== expected) {

@@ -1,11 +1,11 @@
-/** Patterns of file names: `*` is any characters of a name, `?` one of them, `**` any number of folders. */
+/** Patterns of file names: `*` matches any characters of a name, `?` one character, `**` any number of folders. */
 
 export const isPattern = (text: string): boolean => /[*?]/.test(text);
 
 /** True when a name matches a segment of a pattern. Its time is at most the product of both lengths. */
 export function matchesSegment(pattern: string, name: string): boolean {
   let [p, n] = [0, 0];
-  // Place of the last star, and the end of the characters that it matches so far.
+  // Position of the last star, and end of the characters that it matches so far.
   let [star, end] = [-1, 0];
   while (n < name.length) {
     if (p < pattern.length && pattern[p] === '*') {
@@ -28,7 +28,7 @@ export function matchesSegment(pattern: string, name: string): boolean {
 /**
  * The segments of a pattern that may follow a folder.
  * @param segments of the pattern
- * @param at numbers of segments that may match the folder
+ * @param at indices of the segments that may match the folder
  */
 export function afterFolder(segments: readonly string[], at: ReadonlySet<number>, folder: string): Set<number> {
   const next = new Set<number>();
@@ -41,7 +41,7 @@ export function afterFolder(segments: readonly string[], at: ReadonlySet<number>
   return withoutStars(segments, next);
 }
 
-/** Adds the segments behind `**`, which may match no folder at all. */
+/** Adds the segments after `**`, because `**` also matches no folder. */
 export function withoutStars(segments: readonly string[], at: Iterable<number>): Set<number> {
   const all = new Set(at);
   for (const k of all) if (segments[k] === '**' && k < segments.length - 1) all.add(k + 1);

@@ -3,6 +3,6 @@ export interface NamePlace {
   readonly field: string;
   /** Member of the field, or index in it. */
   readonly key: string;
-  /** A path that could stand there. */
+  /** Example of a valid path. */
   readonly example: string;
 }

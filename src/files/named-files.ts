@@ -10,20 +10,20 @@ import type { FileOpener } from './readable-file.ts';
 import { SafetensorsFile } from './safetensors-file.ts';
 
 export interface NamedFilesOptions {
-  /** Folder of local files; requests may name none without. */
+  /** Folder of local files; without it requests may not name local files. */
   dataDir?: string | undefined;
-  /** Buckets of object storage, separated by commas; requests may name no objects without. */
+  /** Buckets of object storage, separated by commas; without them requests may not name objects. */
   s3Buckets?: string | undefined;
   s3PathStyle: boolean;
   stallSeconds: number;
-  /** Longest header of a safetensors file, which is JSON. */
+  /** Maximum length of the JSON header of a safetensors file. */
   maxJsonBytes: number;
 }
 
-/** Files that requests may name: those of the data directory, and objects of the buckets that are allowed. */
+/** Files that requests may name: files of the data directory, and objects of the allowed buckets. */
 export class NamedFiles {
   readonly #directory: DataDirectory | undefined;
-  /** Undefined where requests may name no objects. */
+  /** Undefined when requests may not name objects. */
   readonly storage: ObjectStorage | undefined;
   readonly #maxHeaderBytes: number;
 
@@ -34,7 +34,7 @@ export class NamedFiles {
     this.#maxHeaderBytes = maxJsonBytes;
   }
 
-  /** Resolves when files can be opened. @throws Error for a missing folder, or where the region is unknown */
+  /** Resolves when files can be opened. @throws Error for a missing folder, or for an unknown region */
   async ready(): Promise<void> {
     await Promise.all([this.#directory?.requireFolder(), this.storage?.ready()]);
   }
@@ -61,7 +61,7 @@ export class NamedFiles {
 
   /**
    * Finds files by their names, by folders and by patterns, sorted by name (code units), each once.
-   * @param most files to find
+   * @param most maximum number of files
    * @throws LossmeterError local_data_off, object_storage_off, file_forbidden, file_unreadable, invalid_option
    */
   async find(field: string, names: readonly string[], most: number): Promise<NamedFile[]> {
@@ -88,7 +88,7 @@ export class NamedFiles {
     throw new LossmeterError('file_unreadable', `${showValue(name)}: no object has this name or matches it`);
   }
 
-  /** Ends what waits for the network. */
+  /** Closes idle connections to the object storage. */
   async close(): Promise<void> {
     await this.storage?.close();
   }

@@ -7,7 +7,7 @@ import { endedEarly } from '../engine/read-range.ts';
 import type { LocalRange } from '../tensor/file-range.ts';
 import type { FileOpener, ReadableFile } from './readable-file.ts';
 
-/** Open flags that do not wait for a pipe or a terminal. */
+/** Flags with which opening a pipe or a terminal does not block. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** Options for opening a file. */
@@ -37,8 +37,8 @@ class OpenFile implements ReadableFile {
   }
 
   /**
-   * Opens a file, and closes it again where its first reader fails.
-   * @param kind the file that is expected, for messages
+   * Opens a file, and closes it again when `read` fails.
+   * @param kind the expected kind of file, for messages
    * @throws LossmeterError file_unreadable, overloaded, and errors of requireAllowed and of the reader
    */
   static async open<T>(
@@ -62,12 +62,12 @@ class OpenFile implements ReadableFile {
     }
   }
 
-  /** Its bytes when it was opened. */
+  /** Size when the file was opened, in bytes. */
   get size(): number {
     return Number(this.#stats.size);
   }
 
-  /** A range of its bytes, for threads. */
+  /** A range of the file, for threads. */
   range(position: number, byteLength: number): LocalRange {
     return { fd: this.#handle.fd, name: this.name, position, byteLength };
   }
@@ -88,7 +88,7 @@ class OpenFile implements ReadableFile {
   }
 
   /**
-   * Checks that the file has not changed. Called after all reads: if size and time of change are the same, the reads
+   * Checks that the file has not changed. Called after all reads: if size and modification time are the same, the reads
    * saw one state of the file.
    * @throws LossmeterError file_changed
    */
@@ -100,7 +100,7 @@ class OpenFile implements ReadableFile {
     throw new LossmeterError('file_changed', detail);
   }
 
-  /** Reads of local files do not wait for a network. */
+  /** Does nothing: reads of local files do not wait for a network. */
   cancelReads(): void {}
 
   /** Closes the file. No read may be in progress. */

@@ -5,12 +5,12 @@ import { localOpener } from './open-file.ts';
 import type { FileOpener } from './readable-file.ts';
 import { SafetensorsFile } from './safetensors-file.ts';
 
-/** Files that the command line names: any path, and objects of any bucket, as the rights of its user permit. */
+/** Files that the command line names: any path, and objects of any bucket, within the permissions of the user. */
 export class PathFiles {
   readonly storage: ObjectStorage;
   readonly #maxHeaderBytes: number;
 
-  /** @param options.maxJsonBytes longest header of a safetensors file */
+  /** @param options.maxJsonBytes maximum length of the header of a safetensors file */
   constructor({ s3PathStyle, stallSeconds, maxJsonBytes }: S3Options & { maxJsonBytes: number }) {
     this.#maxHeaderBytes = maxJsonBytes;
     this.storage = new ObjectStorage({ s3PathStyle, stallSeconds, buckets: 'any' });

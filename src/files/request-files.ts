@@ -9,14 +9,14 @@ import type { SafetensorsFile } from './safetensors-file.ts';
 export class RequestFiles {
   readonly #files: NamedFiles;
   readonly #opened = new Map<string, Promise<SafetensorsFile>>();
-  /** A request names one at most. */
+  /** A request names at most one. */
   #logitFile: Promise<LogitFile> | undefined;
 
   constructor(files: NamedFiles) {
     this.#files = files;
   }
 
-  /** True once a file was opened. */
+  /** True when the request has named a file. */
   get areUsed(): boolean {
     return this.#opening.length > 0;
   }
@@ -42,7 +42,7 @@ export class RequestFiles {
     for (const opening of this.#opening) await (await opening).requireUnchanged();
   }
 
-  /** Makes pending reads fail, where they can wait for a network. */
+  /** Makes pending reads fail if they can wait for a network. */
   async cancelReads(): Promise<void> {
     const opened = await Promise.allSettled(this.#opening);
     for (const one of opened) if (one.status === 'fulfilled') one.value.cancelReads();

@@ -6,10 +6,10 @@ import { LENGTH_BYTES, MAX_HEADER_BYTES, parseHeader, requireReadable } from '..
 import type { ReadableTensor, SafetensorsHeader, StoredTensor } from '../wire/safetensors/header.ts';
 import type { FileOpener, ReadableFile } from './readable-file.ts';
 
-/** Ending of the names of safetensors files. */
+/** Extension of safetensors files. */
 export const SAFETENSORS = '.safetensors';
 
-/** Most names of tensors in a message. */
+/** Maximum number of tensor names in a message. */
 const MAX_NAMES = 8;
 
 /** Opens the safetensors file of a path. @throws LossmeterError */
@@ -29,7 +29,7 @@ export class SafetensorsFile {
   }
 
   /**
-   * @param maxHeaderBytes longest header, which is JSON
+   * @param maxHeaderBytes maximum length of the JSON header
    * @throws LossmeterError invalid_file, and errors of opening the file
    */
   static open(opener: FileOpener, maxHeaderBytes: number): Promise<SafetensorsFile> {

@@ -1,6 +1,6 @@
 /**
- * Attempt of each step of a log. A step that is before the last one, or that has the number of the last one and other
- * content, is of a trainer that resumed from a checkpoint.
+ * Counts the attempts of a log. A step that is before the last one, or that repeats the last one with other content, shows
+ * that the trainer resumed from a checkpoint.
  */
 export class LogAttempts {
   #attempt: number;
@@ -15,7 +15,7 @@ export class LogAttempts {
     return this.#attempt;
   }
 
-  /** @returns the attempt of a step that the log has next */
+  /** @returns the attempt of the next step of the log */
   next(step: number, content: string): number {
     if (step < this.#step || (step === this.#step && content !== this.#content)) this.#attempt += 1;
     this.#step = step;

@@ -22,7 +22,7 @@ export const CSV_FIELDS = [
 
 type CsvField = (typeof CSV_FIELDS)[number];
 
-/** Usual names of columns, where they are others than those of the fields. */
+/** Usual names of columns that differ from the names of the fields. */
 const NAMES: Readonly<Partial<Record<CsvField, readonly string[]>>> = {
   step: ['step', 'global_step', 'iteration', '_step', 'Step'],
   loss: LOSS_NAMES,
@@ -31,12 +31,12 @@ const NAMES: Readonly<Partial<Record<CsvField, readonly string[]>>> = {
 const QUOTE = 34;
 const NEWLINE = 10;
 
-/** Most characters of a record. */
+/** Maximum number of characters of a record. */
 const MOST_CHARACTERS = 4 * 2 ** 20;
 
 const DELIMITERS = [',', '\t', ';'];
 
-/** Comma-separated values: a column a field, and every other column with numbers is a scalar. */
+/** Comma-separated values. A column is a field of the item; every other column with numbers is a scalar. */
 export const csv: Format = {
   name: 'csv',
   title: 'CSV with a line of names',
@@ -49,7 +49,7 @@ export const csv: Format = {
 const cellsOf = (line: string): string[] =>
   line.split(delimiterOf(line)).map((cell) => cell.replace(/^"(.*)"$/, '$1').trim());
 
-/** Delimiter that the line of names has most often. */
+/** The most frequent delimiter in the line of names. */
 function delimiterOf(line: string): string {
   const counts = DELIMITERS.map((delimiter) => line.split(delimiter).length);
   return DELIMITERS[counts.indexOf(Math.max(...counts))]!;
@@ -124,7 +124,7 @@ class CsvFile implements Parser {
 
 const newlinesIn = (text: string): number => text.split('\n').length - 1;
 
-/** Length of the complete records at the beginning of a text. A newline between quotes ends no record. */
+/** Length of the complete records at the beginning of a text. A newline between quotes does not end a record. */
 function completeLength(text: string): number {
   let length = 0;
   let isQuoted = false;
@@ -188,7 +188,7 @@ class Columns {
       if (text === '') continue;
       const value = readNumber(text);
       if (value === undefined) return { refused: `${field} is ${JSON.stringify(text)}, expected a number` };
-      // A pair says more than its quotient.
+      // A pair has more information than its quotient, so it takes precedence over the loss.
       if (field === 'loss') Object.assign(item, { numerator: value, denominator: 1 });
       else item[field] = value;
     }
@@ -204,7 +204,7 @@ class Columns {
     return column === undefined ? '' : (record[column] ?? '').trim();
   }
 
-  /** Numbers of the other columns; a cell with any other text is no scalar. */
+  /** Numbers of the other columns; cells with other text are ignored. */
   #scalarsOf(record: readonly string[]): Record<string, number> | undefined {
     let scalars: Record<string, number> | undefined;
     for (const { name, column } of this.#scalars) {

@@ -1,10 +1,10 @@
 import type { Entry } from './item.ts';
 
-/** Choices of an import that the formats obey. */
+/** Options of an import that the formats use. */
 export interface ReadOptions {
   /** Name of the loss: a tag, a column or a key of the log. Undefined for the usual names. */
   loss?: string | undefined;
-  /** Rank of a file, for items that do not say their rank. */
+  /** Rank of a file, for items without a rank. */
   rank: number;
   /** Attempt of the first items. A resumed run within the files increments it. */
   attempt: number;
@@ -16,13 +16,13 @@ export interface ReadOptions {
 
 /** Parser of one file, which is read in chunks. */
 export interface Parser {
-  /** Entries that are complete with the next bytes of the file. */
+  /** Returns the entries that the next bytes of the file complete. */
   push(bytes: Buffer): Entry[];
-  /** Entries of the bytes that are left at the end of the file. */
+  /** Returns the entries of the remaining bytes at the end of the file. */
   end(): Entry[];
 }
 
-/** Files of one stream of recordings, in order: a run, or a rank of it. State such as the attempt goes from file to file. */
+/** Files of one run, or of one rank of a run, in order. State such as the attempt is carried from file to file. */
 export interface Stream {
   /** Begins the next file. */
   open(): Parser;

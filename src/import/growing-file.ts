@@ -13,7 +13,7 @@ export class GrowingFile {
     this.path = path;
   }
 
-  /** Next bytes; undefined at the present end of the file. @throws Error when the file became shorter */
+  /** Next bytes; undefined at the current end of the file. @throws Error when the file became shorter */
   async read(): Promise<Buffer | undefined> {
     this.#handle ??= await open(this.path);
     const buffer = Buffer.allocUnsafe(CHUNK_BYTES);

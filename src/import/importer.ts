@@ -5,16 +5,16 @@ import { OpenStream } from './open-stream.ts';
 import type { Portion } from './open-stream.ts';
 import type { Source } from './sources.ts';
 
-/** Milliseconds between two looks at files that may grow. */
+/** Milliseconds between two polls of files that may grow. */
 const POLL_MS = 500;
 
-/** Looks at the files between two looks for further files. */
+/** Number of polls between two searches for further files. */
 const POLLS_OF_FIND = 4;
 
-/** Receiver of what an import reads. */
+/** Receiver of the entries that an import reads. */
 export interface Sink {
   add(source: Source, entries: readonly Entry[]): Promise<void>;
-  /** Sends what is buffered. */
+  /** Sends the buffered entries. */
   flush(): Promise<void>;
 }
 
@@ -22,13 +22,13 @@ export interface ImportSettings {
   options: Omit<ReadOptions, 'rank'>;
   /** Reports the progress in bytes. */
   onRead?: (bytes: number) => void;
-  /** Finds the files of every later round, until the signal; undefined to end at the present ends of the files. */
+  /** Finds further files, until the signal is aborted; undefined to stop at the current ends of the files. */
   follow?: { find: () => Promise<readonly Source[]>; signal: AbortSignal };
 }
 
 /**
- * Reads sources into a sink. Streams are read in turns, the files of a stream one after the other. A later attempt takes
- * the place of steps of an earlier one, so it waits until all streams of the run have come to it.
+ * Reads sources into a sink. Streams are read in rotation, the files of a stream one after the other. A later attempt
+ * replaces steps of an earlier one, so it waits until all streams of the run have reached it.
  */
 export async function importSources(
   sources: readonly Source[],
@@ -63,7 +63,7 @@ export async function importSources(
         progress += await release([...streams.values()], sink);
         if (isStopped()) break;
       }
-      // Streams that are read to the present ends of their files hold up no other.
+      // Streams at the current ends of their files do not delay other streams.
       if (progress === 0) for (const stream of all()) progress += await addAll(stream.take(Infinity), sink);
       if (progress > 0 && !isStopped()) continue;
       await sink.flush();

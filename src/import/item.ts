@@ -15,7 +15,7 @@ export interface Item {
 export type Entry = { at: number } & ({ item: Item } | { refused: string } | { note: string });
 
 /**
- * JSON text of an item. JSON cannot represent non-finite numbers: the wire has them as strings.
+ * JSON text of an item. JSON cannot represent non-finite numbers, so they are strings.
  * @example formatItem({ step: 1, numerator: NaN, denominator: 1 }) === '{"step":1,"numerator":"NaN","denominator":1}'
  */
 export function formatItem(item: Item): string {

@@ -2,7 +2,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Parser } from './format.ts';
 import type { Entry } from './item.ts';
 
-/** Most characters of a line. A longer one is of a file that has no lines. */
+/** Maximum number of characters of a line. A file with a longer line is not a text of lines. */
 const MOST_CHARACTERS = 16 * 2 ** 20;
 
 /** Lines of a text that arrives in chunks, with their numbers from 1. */

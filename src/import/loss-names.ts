@@ -1,4 +1,4 @@
-/** Names under which trainers log the loss of training. The first spelling of a name is the usual one. */
+/** Names under which trainers log the training loss, in order of preference. */
 export const LOSS_NAMES: readonly string[] = [
   'loss',
   'train/loss',

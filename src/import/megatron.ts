@@ -13,14 +13,14 @@ const VALIDATION = /\b(validation\S*) loss at iteration (\d+)([^|]*)\|(.*)/;
 const SKIPPED = 'number of skipped iterations';
 const NON_FINITE = 'number of nan iterations';
 
-/** Keys before and after the losses of a line. The second one is a spelling of older versions. */
+/** Keys before and after the losses of a line. Older versions spell the first key `gloabl`. */
 const BEFORE_LOSSES = new Set(['global batch size', 'gloabl batch size']);
 const AFTER_LOSSES = 'loss scale';
 
-/** Names of the loss among several. */
+/** Usual names of the loss. */
 const LOSSES = ['lm loss', 'loss'];
 
-/** Training logs of Megatron-LM. Its loss is that of all data-parallel ranks, and the last rank alone writes it. */
+/** Training logs of Megatron-LM. The loss covers all data-parallel ranks, and only the last rank writes it. */
 export const megatron: Format = {
   name: 'megatron',
   title: 'training logs of Megatron-LM',
@@ -104,7 +104,7 @@ class MegatronLog implements Stream {
   }
 }
 
-/** Numbers of a line by their keys: `lm loss: 1.2E+01 | grad norm: 1.5 |`. Of `210.5/217.3`, the first is the present one. */
+/** Numbers of a line by their keys: `lm loss: 1.2E+01 | grad norm: 1.5 |`. In `210.5/217.3` the first is the current one. */
 function fieldsOf(text: string): Map<string, number> {
   const fields = new Map<string, number>();
   for (const field of text.split('|')) {
@@ -115,7 +115,7 @@ function fieldsOf(text: string): Map<string, number> {
   return fields;
 }
 
-/** Name of the loss: a usual one, or the only one that stands between the batch size and the loss scale. */
+/** Name of the loss: a usual name, or the only name between the batch size and the loss scale. */
 function lossAmong(fields: ReadonlyMap<string, number>): string | undefined {
   const usual = LOSSES.find((name) => fields.has(name));
   if (usual !== undefined) return usual;

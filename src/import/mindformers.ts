@@ -35,7 +35,7 @@ class MindFormersLog implements Stream {
   readonly #options: ReadOptions;
   readonly #loss: string;
   readonly #attempts: LogAttempts;
-  /** Last step with its throughput missing. */
+  /** Last step, until its throughput is read. */
   #last: Item | undefined;
 
   constructor(options: ReadOptions) {
@@ -56,7 +56,7 @@ class MindFormersLog implements Stream {
     const progress = PROGRESS.exec(line);
     const value = progress === null ? undefined : readNumber(progress[1]!);
     if (value === undefined || this.#last === undefined) return [];
-    // The line has no step: it belongs to the line before.
+    // The line has no step: it belongs to the previous line.
     const { step, rank, attempt } = this.#last;
     this.#last = undefined;
     return [{ at, item: { step, rank: rank!, attempt: attempt!, scalars: { [THROUGHPUT]: value } } }];

@@ -2,7 +2,7 @@ import type { Format, Parser, ReadOptions } from './format.ts';
 import type { Entry, Item } from './item.ts';
 import { Lines, headLines } from './lines.ts';
 
-/** NDJSON: an item of the bulk body a line, as the monitor of the Python client writes without a service. */
+/** NDJSON: each line is an item of the bulk body. The monitor of the Python client writes it without a service. */
 export const ndjson: Format = {
   name: 'ndjson',
   title: 'NDJSON with items of the bulk body',
@@ -23,7 +23,7 @@ class NdjsonFile implements Parser {
     return this.#lines.push(bytes).flatMap(({ line, at }) => this.#read(line, at));
   }
 
-  /** A writer that is still at work may have written a part of the last line. */
+  /** Reads the last line. A running writer may have written only a part of it. */
   end(): Entry[] {
     return this.#lines.end().flatMap(({ line, at }) => {
       const entries = this.#read(line, at);
@@ -46,7 +46,7 @@ class NdjsonFile implements Parser {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       return [{ at, refused: 'the line is not a JSON object' }];
     }
-    // The service judges the fields: it names invalid ones.
+    // The service checks the fields and names invalid ones.
     const { rank, attempt } = this.#options;
     return [{ at, item: { ...(rank > 0 && { rank }), ...(attempt > 0 && { attempt }), ...value } as Item }];
   }

@@ -3,7 +3,7 @@ import { GrowingFile } from './growing-file.ts';
 import type { Entry } from './item.ts';
 import type { Source } from './sources.ts';
 
-/** Entries of one attempt, or without one. */
+/** Consecutive entries of one source and one attempt. */
 export interface Portion {
   source: Source;
   attempt: number;
@@ -16,7 +16,7 @@ interface OpenSource {
   parser: Parser;
 }
 
-/** Files of a stream that are read, and the portions that wait to be recorded. */
+/** Reader of the files of a stream, with the portions that wait to be recorded. */
 export class OpenStream {
   readonly #stream: Stream;
   readonly #files: OpenSource[] = [];
@@ -40,7 +40,7 @@ export class OpenStream {
   }
 
   /**
-   * Reads the next chunk of the first file that has one, unless portions wait.
+   * Reads the next chunk of the first file that has one, unless portions are waiting.
    * @param reading.hasEnd false for files that may grow: their last lines may be incomplete
    * @returns the number of bytes; 0 at the end of the last file
    */
@@ -65,7 +65,7 @@ export class OpenStream {
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
   }
 
-  /** Looks at all files again: each may have grown. */
+  /** Starts again at the first file, because each file may have grown. */
   rewind(): void {
     this.#current = 0;
   }
@@ -76,7 +76,7 @@ export class OpenStream {
 
   #divide(source: Source, entries: readonly Entry[]): void {
     for (const entry of entries) {
-      // NDJSON may have anything there, which the service refuses.
+      // An NDJSON item may have any value here; the service refuses invalid ones.
       if ('item' in entry) this.#attempt = Number.isSafeInteger(entry.item.attempt) ? entry.item.attempt! : 0;
       const last = this.#waiting.at(-1);
       if (last?.attempt === this.#attempt && last.source === source) last.entries.push(entry);

@@ -6,7 +6,7 @@ import { FORMATS, recognise } from './formats.ts';
 import { readHead } from './growing-file.ts';
 import { isEventFile, tensorboard } from './tensorboard/tensorboard.ts';
 
-/** Folder of a rank, as MindFormers names it, or file of one, as msrun does. */
+/** Name of the folder of a rank by MindFormers, or of the file of a rank by msrun. */
 const RANK = /(?:^|[/_.-])(?:rank|worker)[_-]?(\d+)(?=[/_.-]|$)/;
 
 export interface SourceChoices {
@@ -15,7 +15,7 @@ export interface SourceChoices {
   rank: number | undefined;
   /** Finds the rank in a path: its first group. */
   rankPattern: RegExp | undefined;
-  /** True where files may come later: a folder may be empty. */
+  /** True when files may appear later, so that a folder may be empty. */
   mayBeEmpty: boolean;
 }
 
@@ -28,7 +28,7 @@ export interface Source {
 }
 
 /**
- * Files that paths name, with their runs. A folder is searched with its subfolders. As in TensorBoard, each folder with
+ * Finds the files of paths, with their runs. A folder is searched with its subfolders. As in TensorBoard, each folder with
  * event files is a run, whose name is its path in the named folder.
  * @throws Error for a path without files that can be imported
  */
@@ -98,14 +98,14 @@ async function formatOf(
 
 function runOf(path: string, folder: string, format: Format, { run, rankPattern }: SourceChoices): string {
   const own = run ?? basename(resolve(folder));
-  // Ranks of one run may have folders of their own.
+  // The ranks of one run may have separate folders.
   if (format.name !== 'tensorboard' || rankPattern !== undefined) return own;
   const inside = relative(folder, dirname(path)).split(sep).join('/');
   if (inside === '') return own;
   return run === undefined ? inside : `${run}/${inside}`;
 }
 
-/** Rank of a file. Megatron-LM logs the loss of all ranks, and TensorBoard's files do not say theirs. */
+/** Rank of a file. Only MindFormers has a default pattern: Megatron-LM logs all ranks, and event files have no rank. */
 function rankOf(path: string, format: Format, { rank, rankPattern }: SourceChoices): number {
   if (rank !== undefined) return rank;
   const pattern = rankPattern ?? (format.name === 'mindformers' ? RANK : undefined);

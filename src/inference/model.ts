@@ -23,11 +23,11 @@ export interface WithOutputs {
 
 interface ModelParts<A extends WithOutputs, Name extends string> {
   readonly name: Name;
-  /** Inputs with their usual dtype and rank. The protocol can declare only one of each, although more are supported. */
+  /** Inputs with their usual dtype and rank. The protocol declares only one dtype and rank, but the model accepts others. */
   readonly inputs: Readonly<Partial<Record<TensorName, DeclaredInput>>>;
-  /** Outputs of every answer; `loss` only if the options form one. */
+  /** Outputs of every answer; `loss` only if the options give a loss. */
   readonly scalars: Readonly<Record<string, DeclaredTensor>>;
-  /** Outputs that the option `outputs` asks for. */
+  /** Outputs that the option `outputs` requests. */
   readonly tensors: Readonly<Record<string, DeclaredTensor>>;
   scalarsOf: (answer: A) => Readonly<Record<string, Tensor>>;
   /** Results that are not tensors. Parameters are plain values, so structured results are JSON text. */
@@ -68,7 +68,7 @@ export function makeModel<A extends WithOutputs, Name extends string>(parts: Mod
 
 /**
  * Outputs of an answer: the listed outputs, or without a list the scalars; and the outputs that the options request.
- * @throws LossmeterError invalid_option when the request lists the loss, and its options form none
+ * @throws LossmeterError invalid_option when the request lists the loss, but its options give no loss
  */
 export function outputsOf<A extends WithOutputs>(
   model: Model<A>,
@@ -82,7 +82,7 @@ export function outputsOf<A extends WithOutputs>(
     throw new LossmeterError('invalid_option', detail);
   }
   const asked = listed.length === 0 ? Object.keys(found) : ((options?.['outputs'] ?? []) as readonly string[]);
-  // The list of sequences is no tensor.
+  // Leaves out the list of sequences, which is not a tensor.
   const others = asked.filter((name) => found[name] !== undefined && !listed.some((output) => output.name === name));
   return [...listed, ...others.map((name) => ({ name, binary: binaryOutput }))].map(({ name, binary }) => ({
     name,

@@ -12,12 +12,12 @@ import type { JobStore } from './store.ts';
 
 const ADVICE = 'divide the job, or raise LOSSMETER_MAX_BYTES_IN_FLIGHT';
 
-/** Memory of the rows of a partial, by its bytes: itself, the restored columns, and those of all files together. */
+/** Copies of the rows of a partial in memory: the partial, the restored columns, and the merged columns of all files. */
 const COPIES = 3;
 
 /**
- * Combines the results of all files, in the order of the files: the total has the bits of one process that evaluates them
- * one after the other.
+ * Combines the results of all files in their order. The total is bit-identical to the total of one process that evaluates
+ * the files one after the other.
  * @returns JSON text @throws LossmeterError when the options of the files differ, or their rows do not fit into memory
  */
 export async function combineFiles(

@@ -5,18 +5,18 @@ import type { Job } from './job.ts';
 import type { JobStore } from './store.ts';
 import { wireJob } from './wire.ts';
 
-/** Milliseconds between two looks at a job: other processes change it too. Streams of a job share each look. */
+/** Milliseconds between two polls of a job, which other processes change too. The streams of a job share each poll. */
 const LOOK_MS = 1000;
 
-/** Looks without a change after which a comment is sent: proxies close silent connections. */
+/** Number of polls without a change after which a comment is sent, because proxies close silent connections. */
 const LOOKS_PER_HEARTBEAT = 15;
 
-/** Last event of a job that was deleted. */
+/** Last event of a deleted job. */
 const DELETED = 'event: deleted\ndata: {}\n\n';
 
 /**
- * Sends the changes of jobs as server-sent events (WHATWG HTML, 9.2). The id of an event is the number of the job's changes.
- * A stream ends with the job.
+ * Sends the changes of jobs as server-sent events (WHATWG HTML, 9.2). The id of an event is the revision of the job. A
+ * stream ends with the job.
  */
 export class JobEvents {
   readonly #store: Pick<JobStore, 'job'>;
@@ -30,7 +30,7 @@ export class JobEvents {
 
   /**
    * Events of a job until its end.
-   * @param after number of changes that the client has seen; undefined for none
+   * @param after last revision that the client has seen; undefined for none
    */
   async *follow(id: number, after: number | undefined, signal: AbortSignal): AsyncGenerator<string, void> {
     yield 'retry: 1000\n\n';
@@ -53,7 +53,7 @@ export class JobEvents {
     }
   }
 
-  /** The job, as one of its streams read it just now. */
+  /** Reads a job, or shares a recent read by another stream. */
   async #look(id: number): Promise<Job | undefined> {
     const known = this.#looks.get(id);
     if (known !== undefined && performance.now() - known.at < this.#lookMs / 2) return known.job;

@@ -4,15 +4,15 @@ import { isTemporary } from './runner.ts';
 import type { TaskOutcome, TaskRunner } from './runner.ts';
 import type { JobStore } from './store.ts';
 
-/** Attempts of a task before a temporary error is its end. */
+/** Maximum number of attempts of a task. A temporary error of the last attempt is final. */
 const ATTEMPTS = 5;
 
-/** Milliseconds between attempts: the first pause, and the longest. */
+/** Milliseconds between attempts: the first pause and the longest one. */
 const PAUSE_MS = { first: 500, most: 30_000 };
 
 /**
- * Does the tasks of a store in this process, one after the other. A task under way when the process ends is done again by
- * the next one.
+ * Runs the tasks of a store in this process, one after the other. A task that is interrupted by the end of the process
+ * runs again in the next process.
  */
 export class TaskExecutor {
   readonly #store: JobStore;
@@ -34,17 +34,17 @@ export class TaskExecutor {
     this.#running = this.#run();
   }
 
-  /** Looks for tasks at once. */
+  /** Polls for tasks at once. */
   wake(): void {
     this.#wake.abort();
   }
 
-  /** Stops the task under way if it is of a job that was cancelled or deleted. */
+  /** Stops the current task if it belongs to this job, which was cancelled or deleted. */
   stop(job: number): void {
     if (this.#current?.job === job) this.#current.stop.abort();
   }
 
-  /** Stops the task under way. */
+  /** Stops the current task, and waits for its end. */
   async close(): Promise<void> {
     this.#closing.abort();
     this.wake();
@@ -62,14 +62,14 @@ export class TaskExecutor {
         else await this.#pause(PAUSE_MS.most);
         pause = PAUSE_MS.first;
       } catch {
-        // The fault of the store, or of the task, may have passed by then.
+        // The fault of the store or of the task may be temporary.
         await this.#pause(pause);
         pause = Math.min(2 * pause, PAUSE_MS.most);
       }
     }
   }
 
-  /** @throws the error of an attempt that is repeated */
+  /** @throws the error of an attempt that must be repeated */
   async #do(key: TaskKey): Promise<void> {
     const stop = new AbortController();
     this.#current = { job: key.job, stop };

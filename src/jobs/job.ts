@@ -8,10 +8,10 @@ export type JobState = (typeof JOB_STATES)[number];
 /** True for a job with tasks to do. */
 export const isActive = (state: JobState): boolean => state === 'queued' || state === 'running';
 
-/** Parts of a job that its client gives. */
+/** Parts of a job that its client specifies. */
 export interface JobOrder {
   kind: JobKind;
-  /** Take the place of the options in the files, one by one. */
+  /** Options that override the options in the files, one by one. */
   options: Readonly<Record<string, unknown>>;
   /** Names of tensors by fields. */
   tensors: Readonly<Record<string, string>>;
@@ -21,9 +21,9 @@ export interface JobOrder {
 export interface JobFile {
   file: string;
   bytes: number;
-  /** File of the reference; undefined where the file itself has it. */
+  /** File of the reference; undefined when the file itself contains the reference. */
   reference?: string | undefined;
-  /** Rows of a llama.cpp logit file that the file has. */
+  /** Rows of the llama.cpp logit file that belong to this file. */
   referenceRows?: { first: number; count: number } | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Form in which the result of a file waits for those of the others: the structured clone of Node.js, which keeps every bit of
- * numbers and of typed arrays. Later versions of Node.js read what earlier ones wrote.
+ * Form in which the result of a file is stored until all results are combined: the structured clone of Node.js, which
+ * keeps every bit of numbers and typed arrays. Later versions of Node.js can read data of earlier versions.
  */
 import { deserialize, serialize } from 'node:v8';
 import { LossmeterError } from '../errors.ts';
@@ -9,10 +9,10 @@ import type { SavedComparison, SavedEvaluation } from '../pipeline/saved-files.t
 import type { ComparedFile } from '../pipeline/compare-files.ts';
 import type { FileEvaluation } from '../pipeline/evaluate-file.ts';
 
-/** Version of the form. It is raised when a version before cannot read it. */
+/** Version of the form. It is raised when the previous version cannot read it. */
 const FORMAT = 1;
 
-/** Most bytes of a partial: a value of the database. */
+/** Maximum number of bytes of a partial, which is one value of the database. */
 const MOST_BYTES = 64 * 2 ** 20;
 
 /** Results of files by the kinds of jobs. */

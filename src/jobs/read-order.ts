@@ -14,7 +14,7 @@ import type { NewJob } from './store.ts';
 
 const OPTIONS = { cross_entropy: parseOptions, kl_divergence: parseComparisonOptions } as const;
 
-/** Most invalid places that a refusal names, and most characters of a pointer. */
+/** Maximum number of invalid places that an error names. */
 const MOST_PLACES = 8;
 
 /** Checks the body of a request for a job. @throws LossmeterError invalid_job, invalid_option */
@@ -25,7 +25,7 @@ export function readJobRequest(given: unknown): JobRequest {
     const detail = `kind is ${showValue(kind)}, expected cross_entropy or kl_divergence`;
     throw refuse('invalid_job', '/kind', detail);
   }
-  // Options have messages of their own.
+  // Options are checked separately, with their own messages.
   const { options, ...others } = given as { options?: unknown };
   const checked = shortened(others, MOST_NAMES + 1);
   if (!Value.Check(schema, checked)) {
@@ -71,7 +71,7 @@ async function assignReferences(
   references: readonly string[],
   { namedFiles, tensors }: { namedFiles: NamedFiles; tensors: Readonly<Record<string, string>> },
 ): Promise<void> {
-  // A reference of another name is a llama.cpp logit file.
+  // A reference without the extension of safetensors is a llama.cpp logit file.
   const logitFile = references.find((name) => !name.endsWith(SAFETENSORS));
   if (logitFile === undefined) {
     if (references.length === files.length) {

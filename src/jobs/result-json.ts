@@ -1,7 +1,7 @@
 import type { Job } from './job.ts';
 import type { AnswerPage, JobStore } from './store.ts';
 
-/** `{"kind": …, "total": …, "files": […]}`: the result of a job, made page by page. */
+/** Yields the result of a job, page by page: `{"kind": …, "total": …, "files": […]}`. */
 export async function* resultJson(
   store: Pick<JobStore, 'answers'>,
   { id, kind }: Pick<Job, 'id' | 'kind'>,

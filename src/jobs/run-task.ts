@@ -10,10 +10,10 @@ import { stringify } from '../wire/json-text/stringify.ts';
 import type { FileResult, FileTask } from './job.ts';
 import { encodeComparison, encodeEvaluation } from './partial.ts';
 
-/** Most characters of the answer for a file, which the database keeps. */
+/** Maximum number of characters of the answer for a file, which is stored in the database. */
 const MOST_ANSWER_CHARACTERS = 2 ** 22;
 
-/** Parts of the process that evaluate a file. */
+/** Resources of the process for the evaluation of files. */
 export interface TaskMeans {
   /** Pool with a variant of the kernels. */
   pool: (kernel: string) => KernelPool;
@@ -38,7 +38,7 @@ export async function evaluateTask(task: FileTask, means: TaskMeans, signal: Abo
   try {
     const compared = await compareFile(pool, file, { ...shared, reference: cursor ?? reference });
     requireRows(task, compared);
-    // Sequences are listed where the file itself has segments: a task knows no other file.
+    // Sequences are listed when this file has segments: a task does not know the other files.
     const listed = haveSegments([compared]) ? (['sequences'] as const) : [];
     const answer = textOf({ file, reference: reference ?? file, ...(await answerFile(compared, listed)) });
     return { answer, partial: encodeComparison(compared) };
@@ -63,7 +63,7 @@ async function openReferenceRows(
   }
 }
 
-/** @throws LossmeterError shape_mismatch when the rows of the reference are divided in another way than the job was */
+/** @throws LossmeterError shape_mismatch when the number of rows of the file has changed since the job was created */
 function requireRows({ file, referenceRows }: FileTask, { plan }: ComparedFile): void {
   const rows = plan.targets.classes.length;
   if (referenceRows === undefined || referenceRows.count === rows) return;

@@ -7,7 +7,7 @@ import { evaluateTask } from './run-task.ts';
 import type { TaskMeans } from './run-task.ts';
 import type { JobStore } from './store.ts';
 
-/** Errors that may not come again. */
+/** Temporary errors, after which a task is repeated. */
 const TEMPORARY = new Set<ErrorCode>([
   'store_unavailable',
   'overloaded',
@@ -16,22 +16,22 @@ const TEMPORARY = new Set<ErrorCode>([
   'shutting_down',
 ]);
 
-/** Milliseconds between two looks if the result of a file is still wanted. */
+/** Milliseconds between two checks that the result of a file is still wanted. */
 const LOOK_MS = 2000;
 
-/** A task whose result nobody wants any more. */
+/** Error for a task whose result is no longer wanted. */
 class UnwantedError extends Error {}
 
 /** End of a task: `ignored` when it was done already, or its job was cancelled or deleted. */
 export type TaskOutcome = 'done' | 'failed' | 'ignored';
 
-/** Does tasks and stores their results. */
+/** Runs tasks and stores their results. */
 export class TaskRunner {
   readonly #store: JobStore;
   readonly #means: TaskMeans;
   readonly #onFault: (key: TaskKey, error: unknown) => void;
 
-  /** @param onFault called for errors that are no refusals of a file */
+  /** @param onFault called for unexpected errors, which are not refusals of a file */
   constructor(store: JobStore, means: TaskMeans, onFault: (key: TaskKey, error: unknown) => void) {
     this.#store = store;
     this.#means = means;
@@ -39,8 +39,8 @@ export class TaskRunner {
   }
 
   /**
-   * Does a task. An error of the file itself is stored.
-   * @param isLast true when no further attempt follows: then a temporary error is stored too
+   * Runs a task. An error of the file itself is stored.
+   * @param isLast true when no further attempt follows: a temporary error is then stored too
    * @throws LossmeterError for temporary errors; the reason of the signal
    */
   async run(key: TaskKey, { isLast, signal }: { isLast: boolean; signal: AbortSignal }): Promise<TaskOutcome> {
@@ -78,7 +78,7 @@ export class TaskRunner {
 
   /** Ends the evaluation of a file whose job was cancelled or deleted. */
   async #look({ job: id }: TaskKey, unwanted: AbortController): Promise<void> {
-    // Without an answer the task goes on.
+    // The task continues when the store does not answer.
     const answer = await this.#store.job(id).then(
       (job) => ({ job }),
       () => undefined,

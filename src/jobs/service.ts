@@ -5,9 +5,9 @@ import type { Job } from './job.ts';
 import { findJobFiles } from './read-order.ts';
 import type { JobLimits, JobStore, StateChange } from './store.ts';
 
-/** Does tasks of jobs, or knows who does. */
+/** Runs the tasks of jobs, or signals the processes that run them. */
 export interface TaskDoers {
-  /** Tells that there are tasks. */
+  /** Signals that there are tasks. */
   wake: () => void;
   /** Stops the tasks of a job that was cancelled or deleted. */
   stop: (job: number) => void;
@@ -17,12 +17,12 @@ export interface JobServiceOptions {
   store: JobStore;
   doers: TaskDoers;
   namedFiles: NamedFiles;
-  /** Variant of the kernels of this process: jobs that are created here have it. */
+  /** Kernel variant of this process, which jobs created here get. */
   kernel: string;
   limits: JobLimits & { maxJobFiles: number };
 }
 
-/** Changes of jobs that clients ask for. */
+/** Changes of jobs that clients request. */
 export class JobService {
   readonly store: JobStore;
   readonly #options: JobServiceOptions;

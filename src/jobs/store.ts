@@ -6,10 +6,10 @@ export interface NewJob extends JobOrder {
   files: readonly JobFile[];
 }
 
-/** Bounds of the jobs that are kept. */
+/** Limits of the stored jobs. */
 export interface JobLimits {
   maxJobs: number;
-  /** Files of all jobs that are not done. */
+  /** Maximum number of pending files of all jobs. */
   maxJobTasks: number;
 }
 
@@ -24,7 +24,7 @@ export interface FailedFile extends TaskError {
   file: string;
 }
 
-/** Texts of some files. */
+/** Answers for some files, as JSON texts. */
 export interface AnswerPage {
   answers: string[];
   /** Place of the next file; undefined at the end. */
@@ -40,7 +40,7 @@ export interface PartialPage {
 /** Numbers for metrics. */
 export interface JobCounts {
   byState: Record<JobState, number>;
-  /** Files that wait or are evaluated. */
+  /** Number of files that are queued or running. */
   tasks: number;
 }
 
@@ -49,10 +49,10 @@ export type StateChange = { job: Job; changed: boolean } | undefined;
 
 /** Jobs with their tasks and results. Methods reject with LossmeterError store_unavailable for temporary faults. */
 export interface JobStore {
-  /** @throws LossmeterError overloaded when too many files wait */
+  /** @throws LossmeterError overloaded when too many files are queued, or too many jobs are stored */
   create(job: NewJob, limits: JobLimits): Promise<Job>;
   job(id: number): Promise<Job | undefined>;
-  /** Jobs from the newest to the oldest. @param before id of the last job of the page before */
+  /** Jobs from the newest to the oldest. @param before id of the last job of the previous page */
   jobs(state: JobState | undefined, limit: number, before: number | undefined): Promise<JobPage>;
   /** The first files that failed. */
   failures(id: number, limit: number): Promise<FailedFile[]>;
@@ -61,7 +61,7 @@ export interface JobStore {
   cancel(id: number): Promise<StateChange>;
   /**
    * Queues the failed files of a failed job again, or all files of a cancelled one.
-   * @throws LossmeterError overloaded when too many files wait
+   * @throws LossmeterError overloaded when too many files are queued
    */
   retry(id: number, limits: JobLimits): Promise<StateChange>;
   /** Removes a job with its tasks and results. Resolves to false for an unknown job. */
@@ -74,13 +74,13 @@ export interface JobStore {
 
   /** The next task of any job; undefined when there is none. */
   next(): Promise<TaskKey | undefined>;
-  /** Begins the evaluation of a file; undefined when nobody wants its result any more. */
+  /** Begins the evaluation of a file; undefined when its result is not wanted any more. */
   begin(key: TaskKey): Promise<FileTask | undefined>;
   /** Number of times that a task was begun. */
   attempts(key: TaskKey): Promise<number>;
   /** Stores the result of a file. A repetition has no effect. */
   finish(key: TaskKey, result: FileResult): Promise<void>;
-  /** Stores that a task failed: of a file, or the combination. A repetition has no effect. */
+  /** Stores the error of a task, which may be the combination. A repetition has no effect. */
   fail(key: TaskKey, error: TaskError): Promise<void>;
   /** The job whose results are to be combined; undefined when they are combined, or the job is not active. */
   combinable(id: number): Promise<Job | undefined>;

@@ -4,7 +4,7 @@ import type { FailedFile } from './store.ts';
 
 const time = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
-/** A job as the service answers it. */
+/** Converts a job to its form in answers. */
 export function wireJob(job: Job, failures?: readonly FailedFile[]): WireJob {
   const { id, kind, state, kernel, options, tensors, files, done, failed, bytes, doneBytes, error } = job;
   return {

@@ -1,15 +1,15 @@
-/** Comparison of a loss that a trainer declares with losses that are computed. */
+/** Comparison of a declared loss with computed losses. */
 
-/** Least tolerance, relative: a sum in float32 in another order. */
+/** Minimum relative tolerance: the error of a float32 sum in another order. */
 const FLOAT32_SUM = 1e-5;
 
-/** Largest error of rounding to float16 and to bfloat16, relative. */
+/** Maximum relative error of rounding to float16 and to bfloat16. */
 const FLOAT16 = 2 ** -11;
 const BFLOAT16 = 2 ** -8;
 
 /**
- * Distance within which a computed loss is the declared one: that of the precision in which it was declared. A loss that
- * float16 or bfloat16 can hold was rounded to it, a loss with decimals to the last of them.
+ * Distance within which a computed loss equals the declared one, from the precision of the declared number. A number that
+ * float16 or bfloat16 can represent may have been rounded to it, and a number with decimals to its last decimal.
  */
 function toleranceOf(declared: number): number {
   const size = Math.abs(declared);
@@ -33,7 +33,7 @@ function isFloat16(value: number): boolean {
   return bits.getFloat32(0) === value && (bits.getUint16(2) & 0x1fff) === 0 && Math.abs(value) <= 65504;
 }
 
-/** True when a computed loss is the declared one. All losses that are not finite are the same. */
+/** True when a computed loss equals the declared one, within the tolerance. All non-finite losses are equal. */
 export function isDeclared(declared: number, computed: number): boolean {
   if (!Number.isFinite(declared)) return !Number.isFinite(computed);
   return Math.abs(declared - computed) <= toleranceOf(declared);
@@ -42,7 +42,7 @@ export function isDeclared(declared: number, computed: number): boolean {
 /** A named way to compute a loss. */
 export type Candidate<Name> = readonly [name: Name, loss: number];
 
-/** The candidate that is nearest to a finite declared loss, within its tolerance; of equal ones the first. */
+/** The candidate nearest to a finite declared loss, within the tolerance; the first one on ties. */
 export function nearestOf<Name>(declared: number, candidates: Iterable<Candidate<Name>>): Name | undefined {
   let least = Number.isFinite(declared) ? toleranceOf(declared) : -1;
   let nearest: Name | undefined;

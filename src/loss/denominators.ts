@@ -30,8 +30,8 @@ export function* denominatorsOf(targets: Targets): Steps<Denominators> {
 }
 
 /**
- * Weight w_y of a counted row: 1 for class probabilities, whose classes are weighted one by one, and for an invalid
- * label.
+ * Weight w_y of a counted row. It is 1 for class probabilities, whose classes are weighted individually, and for an
+ * invalid label.
  */
 export function labelWeight(
   { probabilities, classWeights }: Pick<Targets, 'probabilities' | 'classWeights'>,

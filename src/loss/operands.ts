@@ -1,4 +1,4 @@
-/** Reads the tensors that weight rows and classes: masks, class weights and labels. */
+/** Reads masks, class weights and labels from their tensors. */
 import { refuse } from '../errors.ts';
 import { placeIn } from '../suggestion.ts';
 import type { ErrorCode } from '../errors.ts';
@@ -30,8 +30,8 @@ export function* readMask(mask: Tensor, logitsShape: Shape): Steps<Float64Array<
 }
 
 /**
- * @param shard shard whose columns are C of all classes: weights of the whole vocabulary are cut to them
- * @param takeClasses reserves memory for a number of weights: called before they are allocated
+ * @param shard shard of the vocabulary whose columns are the C classes; weights of the whole vocabulary are cut to them
+ * @param takeClasses reserves memory for a number of weights; called before they are allocated
  * @throws LossmeterError shape_mismatch, invalid_weight
  */
 export function* readClassWeights(
@@ -62,14 +62,14 @@ export function* readClassWeights(
 export const isMask = (m: number): boolean => m >= 0 && m < Infinity;
 
 /**
- * True for a valid weight of a class. `torch` allows negative ones; the denominators of the other profiles need weights
- * ≥ 0.
+ * True for a valid weight of a class. `torch` allows negative weights; the denominators of the other profiles need
+ * weights ≥ 0.
  */
 export function isClassWeight(semantics: Options['semantics']): (weight: number) => boolean {
   return semantics === 'torch' ? Number.isFinite : isMask;
 }
 
-/** Description of a number for which isMask holds. */
+/** Description of the numbers that isMask accepts. */
 export const NOT_NEGATIVE = 'a finite number that is not negative and, as an integer, at most 2^53 − 1';
 const FINITE = 'a finite number and, as an integer, one in ±(2^53 − 1)';
 
@@ -147,7 +147,7 @@ export function* readIntegers(label: Tensor): Steps<ArrayLike<number>> {
   return integers;
 }
 
-/** Converts 64-bit integers to float64 in place, without more memory. */
+/** Converts 64-bit integers in place to float64 values that are rounded to float32. */
 export function* floatsInPlace(label: Tensor): Steps<Uint8Array> {
   const floats = new Float64Array(label.data.buffer as ArrayBuffer, label.data.byteOffset, elementCount(label.shape));
   yield* inSteps(floats.length, (from, to) => {
@@ -158,7 +158,7 @@ export function* floatsInPlace(label: Tensor): Steps<Uint8Array> {
   return label.data;
 }
 
-/** Reads 64-bit integers as numbers, into the same memory or another. */
+/** Reads 64-bit integers as numbers. `numbers` may share the memory of `label`. */
 function readWide(label: Tensor, numbers: Float64Array): void {
   const { buffer, byteOffset } = elementsOf(label);
   // Reads the two halves: reading a 64-bit element would allocate a BigInt.

@@ -1,31 +1,31 @@
-/** Properties of the options. Lists of options follow from them. */
+/** Properties of the options, from which lists of options are derived. */
 import { refuse } from '../errors.ts';
 import { METRICS, STATISTIC_OUTPUTS } from '../statistics/list.ts';
 import { showValue } from '../suggestion.ts';
 import type { Options } from './options.ts';
 
 interface OptionRule<Value> {
-  /** True when it changes the losses of rows or what is computed from them; false when it changes only the answer. */
+  /** True when the option changes the losses of rows or values computed from them; false when it changes only the answer. */
   readonly changesLoss: boolean;
-  /** True when batches whose sums are added must agree in it. By default those that change the loss. */
+  /** True when batches whose sums are added must have equal values of the option. Default: `changesLoss`. */
   readonly isSummed?: boolean;
-  /** True for a list or value whose order and repetitions do not matter. */
+  /** True for a value, or a list whose order and repetitions do not matter. */
   readonly isSet?: boolean;
-  /** False when partials of one batch may differ in it, because partials do not depend on it. */
+  /** False when the partials of one batch may have different values, because partials do not depend on the option. */
   readonly isShared?: boolean;
   /**
-   * Change of it that is possible after partials were made: any; none; or `fewer`, where the partials hold what the new
-   * value needs.
+   * Changes that are possible after partials were made: any; none; or `fewer`, when the partials hold everything that the
+   * new value needs.
    */
   readonly afterPartials: 'any' | 'none' | 'fewer';
-  /** Part of the value that shards of the vocabulary cannot answer, and the reason if it is not the usual one. */
+  /** Part of the value that cannot be computed over shards of the vocabulary, and the reason if not SECOND_EXCHANGE. */
   readonly refusedOverShards?: (
     value: Value,
     others: { probabilities: boolean; options: Options },
   ) => { what: string; reason?: string } | undefined;
 }
 
-/** Outputs that shards of the vocabulary suffice for. */
+/** Outputs that can be computed over shards of the vocabulary. */
 const OUTPUTS_OVER_SHARDS: ReadonlySet<string> = new Set([
   'per_token_loss',
   ...Object.entries(STATISTIC_OUTPUTS).flatMap(([name, { overShards }]) => (overShards === true ? [name] : [])),
@@ -108,10 +108,10 @@ function namesWhere(holds: (rule: OptionRule<unknown>) => boolean): OptionName[]
 /** Options that change the losses of rows, or values computed from them. */
 export const OPTIONS_OF_THE_LOSS = namesWhere(({ changesLoss }) => changesLoss);
 
-/** Options in which batches must agree whose sums are added. */
+/** Options that must be equal for batches whose sums are added. */
 export const SUMMED_OPTIONS = namesWhere(({ changesLoss, isSummed = changesLoss }) => isSummed);
 
-/** Options in which the partials of one batch must agree. */
+/** Options that must be equal for the partials of one batch. */
 export const SHARED_OPTIONS = namesWhere(({ isShared }) => isShared !== false);
 
 /** Options that cannot be changed after partials were made. */
@@ -126,7 +126,7 @@ export function comparable(options: Options): Options {
   return { ...options, ...Object.fromEntries(sets) };
 }
 
-/** The first of the named options in which two evaluations differ, and its two values as text. */
+/** First of the named options that differs between two evaluations, with its two values as text. */
 export function differingOption(
   a: Options,
   b: Options,
@@ -155,7 +155,7 @@ export function requireShardable(options: Options, { probabilities }: { probabil
 
 /**
  * Rejects changes of options that need more than the partials hold.
- * @param made options that the partials were made with
+ * @param made options with which the partials were made
  * @throws LossmeterError invalid_option
  */
 export function requireChangeable(options: Options, made: Options): void {
@@ -169,7 +169,7 @@ export function requireChangeable(options: Options, made: Options): void {
   throw refuse('invalid_option', `/options/${name}`, detail);
 }
 
-/** True when a value needs something that the former one did not. The losses of rows need nothing beside the loss. */
+/** True when a value needs more than the former value. `per_token_loss` needs no more than the loss. */
 function needsMore(value: unknown, former: unknown): boolean {
   if (!Array.isArray(value)) return Boolean(value) && !former;
   return value.some((name) => name !== 'per_token_loss' && !(former as unknown[]).includes(name));

@@ -9,7 +9,7 @@ import { MAX_RANK } from '../tensor/shape.ts';
 
 /** Names of outputs that are tensors. */
 export type TensorOutput = 'per_token_loss' | 'gradient' | StatisticOutput;
-/** The same names, in the order in which they were published. */
+/** Names of outputs that are tensors, in the order in which they were published. */
 export const TENSOR_OUTPUTS = [
   ...new Set<TensorOutput>(['per_token_loss', 'lse', 'gradient', ...namesOf(STATISTIC_OUTPUTS)]),
 ];
@@ -24,17 +24,17 @@ function namesOf<Name extends string>(table: Readonly<Record<Name, unknown>>): N
   return Object.keys(table) as Name[];
 }
 
-/** Documentation of names, a sentence each. */
+/** Documentation of the names of a table, one sentence for each. */
 function describe(table: Readonly<Record<string, { description: string; dtype?: string }>>): string {
   return Object.entries(table)
     .map(([name, { description, dtype }]) => `\`${name}\`${dtype === undefined ? '' : ` (${dtype})`}: ${description}.`)
     .join(' ');
 }
 
-/** Most places of non-finite logits that an answer can name. */
+/** Maximum number of places of non-finite logits in an answer. */
 export const MOST_LOCATIONS = 4096;
 
-/** Parts into which a sharded trainer cuts one axis. */
+/** Schema of the number of parts into which a sharded trainer divides one axis. */
 const degree = (maximum: number, description: string, example: number) =>
   Type.Optional(Type.Integer({ default: 1, minimum: 1, maximum, description, examples: [example] }));
 
@@ -248,7 +248,7 @@ export function transformOf({ softcap, logit_scale: scale }: Options): Transform
 }
 
 /**
- * ε of the row formula: Megatron takes its share from the other classes only.
+ * ε of the row formula. Megatron distributes the smoothing over the other classes only, so its ε is scaled by C/(C−1).
  * @throws LossmeterError invalid_option for Megatron's smoothing of a single class, or by 1, which Megatron rejects by
  *   an assertion
  */

@@ -35,7 +35,7 @@ class LocalGroups {
     this.#losses = new Float64Array(groups);
   }
 
-  /** @param row index, not below the index of the call before */
+  /** @param row index, at least the index of the previous call */
   add(row: number, loss: number, mask: number): void {
     const group = Math.floor(row / this.#rowsPerGroup);
     if (group !== this.#group) this.#begin(group);
@@ -57,7 +57,7 @@ class LocalGroups {
   }
 }
 
-/** Groups whose local losses the options request; undefined when they request none. */
+/** Groups for the local losses that the options request; undefined when none are requested. */
 export function localGroups(rows: number, options: Options): LocalGroups | undefined {
   const { data_parallel: groups } = options.parallel_config;
   return options.check_for_nan_in_loss_and_grad || groups > 1 ? new LocalGroups(rows, groups) : undefined;

@@ -26,7 +26,7 @@ export interface VocabularyPartial {
 
 type Partials = readonly VocabularyPartial[];
 
-/** Results equal to those of one evaluation of the whole rows. */
+/** Merged results, equal to the results of one evaluation of the whole rows. */
 export interface MergedPartials {
   targets: Targets;
   columns: RowColumns & { lse: Float64Array<ArrayBuffer> };
@@ -36,9 +36,9 @@ export interface MergedPartials {
 
 /**
  * Merges the partials of all shards.
- * @param partials partials of the same rows, in the order of their columns, which together are the vocabulary
+ * @param partials partials of the same rows, in the order of their columns, which together cover the vocabulary
  * @param statistics statistics of the whole rows, from statisticsOf
- * @param mostPlaces most places that an answer names
+ * @param mostPlaces maximum number of places in an answer
  */
 export function mergePartials(
   partials: Partials,
@@ -88,8 +88,8 @@ function mergeSoftNll(shards: MergedPartials['shards']): Float64Array<ArrayBuffe
 }
 
 /**
- * Class of each row within a shard; NO_TARGET for a class of another shard. With probabilities the classes stay as they
- * are.
+ * Class of each row within a shard; NO_TARGET for a class of another shard. With class probabilities the classes are
+ * unchanged.
  */
 export function targetsWithin(
   { classes, probabilities }: Pick<Targets, 'classes' | 'probabilities'>,
@@ -102,7 +102,7 @@ export function targetsWithin(
 
 type Parts = MergedPartials['shards']['parts'];
 
-/** Most probable class of each row, the first of equals. */
+/** Most probable class of each row, the first one on ties. */
 function mostProbable(parts: Parts, fates: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   return fates.map((fate, row) => {
     if (fate === LEFT_OUT) return LEFT_OUT;
@@ -126,7 +126,7 @@ function joinWeights(partials: Partials): Float64Array<ArrayBuffer> | undefined 
 }
 
 /**
- * Finds places among the places that the shards found: the first place of a row is the first place in one of its
+ * Selects from the places that the shards found. The first place of a row is the place with the lowest column among its
  * shards.
  */
 function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof findCauses>[2] {
@@ -150,8 +150,7 @@ function placesOf(partials: Partials, labels: Int32Array): Parameters<typeof fin
       });
       if (cause === 'all_neg_inf_row') return place(0);
       if (cause === 'neg_inf_at_label' && !soft) return place(labels[row]!);
-      // Each shard reports only its first row with a cause. When that is another row, this returns no place rather than
-      // a wrong one.
+      // Each shard reports only its first row with a cause. If all of these are other rows, no place is returned.
       const firsts = partials.flatMap(({ findings }) => findings.causes[cause]?.first ?? []);
       return inOrder(firsts.filter((first) => first.row === row))[0];
     },

@@ -17,10 +17,10 @@ import { sequenceFactsOf } from './targets.ts';
 import type { Targets } from './targets.ts';
 import type { TextSizes } from './text-size.ts';
 
-/** Rows of a step: the exact moments of a row take up to 4 µs. */
+/** Rows of a step; the exact moments of a row take up to 4 µs. */
 const ROWS_PER_STEP = 1024;
 
-/** Sums over counted rows in row order, in float64. They add up over batches. */
+/** Sums over counted rows in row order, in float64. The sums of batches can be added. */
 export interface RowSums {
   /** N = Σ m·ℓ */
   numerator: number;
@@ -32,7 +32,7 @@ export interface RowSums {
   zLoss: number;
   /** Σ m·nll */
   nll: number;
-  /** Sums of the statistics that were requested and are reduced. */
+  /** Sums of the requested statistics that have sums. */
   ofStatistics: ReadonlyMap<StatisticName, Sums>;
 }
 
@@ -45,16 +45,16 @@ export interface Means {
   metrics: Metrics;
 }
 
-/** Facts of a batch that its reduction needs beside its rows. */
+/** Facts of a batch that its reduction needs in addition to its rows. */
 export interface ReductionFacts {
   /** C */
   classes: number;
   /** ε of the row formula, from smoothingOf. */
   smoothing: number;
   denominators: Denominators;
-  /** Statistics that were requested of its rows. */
+  /** Requested statistics. */
   statistics: readonly StatisticName[];
-  /** Sizes of its texts, where the request gives them. */
+  /** Sizes of the texts, if the request gives them. */
   textSizes?: TextSizes;
 }
 
@@ -78,7 +78,7 @@ export interface Reduction extends Means {
 }
 
 /**
- * Means over counted rows, weighted by the mask; `ece` is over counted rows with a prediction. NaN without such rows.
+ * Means over counted rows, weighted by the mask; `ece` covers counted rows with a prediction. NaN without such rows.
  */
 export type Metrics = { perplexity: number; bits_per_token: number } & Partial<Record<MetricName, number>>;
 
@@ -120,9 +120,12 @@ export function* reduceRows(
         if (epsilon !== 0) ofSmoothing = smoothingShare * uniformNll![row]!;
       }
       const loss = ofTarget + ofSmoothing;
-      // An invalid label has no loss at all, whatever its logits are: also no z-loss.
-      const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
-      if (!Number.isFinite(m * (loss + z))) {
+      // A row with an invalid label has no loss and no z-loss, whatever its logits are.
+      const z = lambda === 0 || y === NO_TARGET ? 0 : scaledSquare(lambda, lse![row]!);
+      // λ·lse² alone may leave the range of float64.
+      const weightedZ = z === Infinity ? scaledSquare(m * lambda, lse![row]!) : m * z;
+      const weighted = z === Infinity ? m * loss + weightedZ : m * (loss + z);
+      if (!Number.isFinite(weighted)) {
         termsAreFinite = false;
         const ingredients = [
           nll[row],
@@ -137,10 +140,10 @@ export function* reduceRows(
         parts.target.add(m * ofTarget);
         parts.smoothing.add(m * ofSmoothing);
       }
-      Z.add(m * z);
+      Z.add(weightedZ);
       groups?.add(row, m * loss, m);
       ofNll.add(m * nll[row]!);
-      if (perTokenLoss !== undefined) perTokenLoss[row] = m * (loss + z);
+      if (perTokenLoss !== undefined) perTokenLoss[row] = weighted;
     }
   });
   const sums: RowSums = {
@@ -187,7 +190,7 @@ function* sumStatistics(
   return found;
 }
 
-/** w·nll. A label of weight 0 adds nothing even if it has probability 0. */
+/** w·nll, but 0 for w = 0, even if the label has probability 0 and nll is infinite. */
 function weigh(w: number, nll: number): number {
   return w === 0 && nll === Infinity ? 0 : w * nll;
 }
@@ -206,6 +209,12 @@ export function meansOf(sums: RowSums, options: Options): Means {
     meanNll,
     metrics,
   };
+}
+
+/** Returns scale · value². The square alone may leave the range of float64. */
+function scaledSquare(scale: number, value: number): number {
+  const square = value ** 2;
+  return square === Infinity ? scale * value * value : scale * square;
 }
 
 /**
@@ -238,7 +247,7 @@ export function addSums(batches: readonly RowSums[]): RowSums {
   };
 }
 
-/** Sums of a batch in the form in which they are stored. */
+/** Stored form of the sums of a batch. */
 export interface SavedSums extends Omit<RowSums, 'ofStatistics'> {
   ofStatistics: Partial<Record<StatisticName, object>>;
 }
@@ -247,7 +256,7 @@ export function saveSums({ ofStatistics, ...numbers }: RowSums): SavedSums {
   return { ...numbers, ofStatistics: Object.fromEntries([...ofStatistics].map(([name, sums]) => [name, sums.save()])) };
 }
 
-/** Restores stored sums. They have the bits of those that were stored. */
+/** Restores stored sums, bit by bit. */
 export function restoreSums({ ofStatistics, ...numbers }: SavedSums): RowSums {
   const restored = (Object.entries(ofStatistics) as [StatisticName, object][]).map(([name, saved]) => {
     const sums = STATISTICS[name].sums!();
@@ -262,13 +271,13 @@ function formLoss(sums: RowSums, options: Options): number | undefined {
   if (options.calculate_per_token_loss || options.reduction === 'none') return undefined;
   if (!isMean(options)) return N + Z;
   const mean = meanCrossEntropy(sums, options);
-  // Without a z-loss its 0 / 0 must not appear in the result.
+  // Without a z-loss, its 0 / 0 must not make the result NaN.
   return options.lse_square_scale === 0 ? mean : mean + divide(Z, denominators.z, options);
 }
 
 /**
- * N / D by the rules of the profile. PyTorch divides the parts of N separately, which matters where D is 0: ∞ − ∞ and 0
- * / 0 are NaN.
+ * N / D by the rules of the profile. PyTorch divides the parts of N separately. This matters when D is 0: ∞ − ∞ and 0 / 0
+ * are NaN.
  */
 function meanCrossEntropy({ numerator, parts, denominators: { loss: D } }: RowSums, options: Options): number {
   if (D !== 0 || options.label_smoothing === 0) return divide(numerator, D, options);

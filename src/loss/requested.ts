@@ -4,7 +4,7 @@ import type { Term } from '../statistics/statistic.ts';
 import type { Options } from './options.ts';
 import type { Targets } from './targets.ts';
 
-/** Statistics that the loss, outputs and metrics of a batch need. Others cost nothing. */
+/** Statistics that the loss, outputs and metrics of a batch need. No other statistics are computed. */
 export function statisticsOf(
   options: Options,
   { probabilities, classWeights }: Pick<Targets, 'probabilities' | 'classWeights'>,

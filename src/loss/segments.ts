@@ -5,14 +5,14 @@ import { formatShape } from '../tensor/shape.ts';
 import type { Tensor } from '../tensor/tensor.ts';
 import { readIntegers } from './operands.ts';
 
-/** Rows that segments fill, and their name in messages. */
+/** Number of rows that segments must fill, and their name in messages. */
 interface Filled {
   readonly rows: number;
   readonly what: string;
 }
 
 /**
- * Reads the lengths of the sequences, which must fill the rows.
+ * Reads the lengths of the sequences, which must sum to the number of rows.
  * @throws LossmeterError invalid_tensor, shape_mismatch
  */
 export function* readSegments(segments: Tensor, { rows, what }: Filled): Steps<ArrayLike<number>> {

@@ -1,24 +1,24 @@
 /** Rule that decides which losses are spikes. */
 export interface SpikeRule {
-  /** Most preceding finite losses that a loss is compared with. */
+  /** Maximum number of preceding finite losses with which a loss is compared. */
   window: number;
-  /** Least number of preceding finite losses: with fewer nothing is a spike. */
+  /** Minimum number of preceding finite losses. With fewer losses nothing is a spike. */
   minimum: number;
   /** Robust deviations above the median beyond which a loss is a spike. */
   deviations: number;
-  /** Least deviation, as a share of the median: a flat curve has almost no deviation of its own. */
+  /** Minimum deviation, as a share of |median|, because a flat curve has almost no deviation. */
   floor: number;
 }
 
 /** Default rule; docs/diagnostics.md describes it. */
 export const SPIKE_RULE: Readonly<SpikeRule> = { window: 64, minimum: 16, deviations: 6, floor: 0.01 };
 
-/** Number of losses that are more than half of the window. */
+/** Smallest number of losses that is more than half of the window. */
 export const ORDINARY_WINDOW = Math.floor(SPIKE_RULE.window / 2) + 1;
 
 /**
  * Ratio for a quick test. When the last ORDINARY_WINDOW losses are all at least loss / ORDINARY_RATIO, their median is too,
- * and the loss is no spike. For a loss of 0 or less the bound is the loss itself. The ratio is slightly less than
+ * and the loss is not a spike. For a loss of 0 or less the bound is the loss itself. The ratio is slightly less than
  * 1 + deviations · floor, so that rounding does not matter.
  */
 export const ORDINARY_RATIO = 1 + 0.9 * SPIKE_RULE.deviations * SPIKE_RULE.floor;
@@ -39,8 +39,8 @@ export function spikeThreshold(losses: readonly number[], rule: SpikeRule = SPIK
 }
 
 /**
- * Marks the spikes of a curve. Each loss is compared with the losses before it. A non-finite loss is not a spike; it
- * has a verdict of its own.
+ * Marks the spikes of a curve. Each loss is compared with the losses before it. A non-finite loss is not a spike; the
+ * verdict reports it.
  * @param losses in the order of their steps, in nats
  */
 export function findSpikes(losses: readonly number[], rule: SpikeRule = SPIKE_RULE): boolean[] {
@@ -93,14 +93,14 @@ class TrailingLosses {
   }
 
   /**
-   * True when a finite loss is above the threshold. Compares it first with the least possible threshold, which most
-   * losses do not exceed.
+   * True when a finite loss is above the threshold. Compares it first with the lowest possible threshold, which most losses
+   * do not exceed.
    */
   isSpike(loss: number): boolean {
     return Number.isFinite(loss) && loss > this.#least && loss > (this.threshold ?? Infinity);
   }
 
-  /** Least possible threshold: the threshold for losses without deviation. */
+  /** Lowest possible threshold: the threshold for losses without deviation. */
   get #least(): number {
     const { deviations, floor } = this.#rule;
     if (this.#sorted.length === 0) return Infinity;
@@ -122,7 +122,7 @@ function placeOf(value: number, ascending: readonly number[]): number {
 
 /**
  * Distances |value − middle| of ascending values, ascending. Merges the values above and below the middle, whose
- * distances are sorted already.
+ * distances are already sorted.
  */
 function distancesFrom(middle: number, ascending: readonly number[]): number[] {
   let above = placeOf(middle, ascending);

@@ -17,7 +17,7 @@ import { readSegments } from './segments.ts';
 import { MAX_CLASSES } from './vocabulary.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
-/** Counted rows, and the target of each. */
+/** Counted rows, and the target of each row. */
 export interface Targets {
   /** Class to score per row (0 with class probabilities), NO_TARGET (all counted rows without a label) or LEFT_OUT. */
   readonly classes: Int32Array<ArrayBuffer>;
@@ -30,24 +30,24 @@ export interface Targets {
   /** Numbers of rows: masked rows have mask 0, ignored rows have another mask and an ignored label. */
   readonly rows: RowCounts;
   /**
-   * Least and greatest label of counted rows, absent when nothing counts, and number of labels that are no class;
-   * undefined with class probabilities, and without a label.
+   * Minimum and maximum of the labels of counted rows, absent when nothing is counted, and number of labels that are not a
+   * class; undefined with class probabilities, and without a label.
    */
   readonly labels: { min?: number; max?: number; out_of_range: number } | undefined;
   /** Shape of outputs that have an entry per row. */
   readonly outputShape: Shape;
   /**
-   * Sequences along the axis before the classes, and how many there are. Causal shift: only the first `kept` of `length`
-   * rows of each are scored, and have outputs.
+   * Length and number of the sequences along the axis before the classes. With a causal shift, only the first `kept` of the
+   * `length` rows of each sequence are scored and have outputs.
    */
   readonly sequence: { length: number; kept: number; count: number };
-  /** Sequences that take the place of those along the axis; undefined without segments. */
+  /** Sequences that replace the sequences along the axis; undefined without segments. */
   readonly segments?: Segments | undefined;
 }
 
 /** Sequences of different lengths that the rows fill in order. */
 interface Segments {
-  /** Rows of each sequence, with the last `shift` of them, which are left out. */
+  /** Number of rows of each sequence, including the last `shift` rows, which are left out. */
   readonly lengths: ArrayLike<number>;
   readonly shift: number;
 }
@@ -66,14 +66,14 @@ export interface RowCounts {
   masked: number;
 }
 
-/** Adds numbers of rows up. */
+/** Adds the row counts of several batches. */
 export function addRowCounts(counts: readonly RowCounts[]): RowCounts {
   const total: RowCounts = { total: 0, counted: 0, ignored: 0, masked: 0 };
   for (const one of counts) for (const fate of Object.keys(total) as (keyof RowCounts)[]) total[fate] += one[fate];
   return total;
 }
 
-/** Most wrong rows that an error names. */
+/** Maximum number of invalid rows that an error names. */
 const MAX_PLACES = 4;
 
 /** Fields of a request that select the counted rows. */
@@ -98,8 +98,8 @@ interface TargetAccounts {
 
 /**
  * Selects the counted rows: mask ≠ 0 and label not ignored. Labels are checked on counted rows only. With a shift k the
- * row at t has the label and the mask at t + k, and the last k rows of a sequence are left out: of each segment, or of
- * each row of the axis before the classes.
+ * row at t has the label and the mask at t + k, and the last k rows of each sequence are left out. Sequences are the
+ * segments, or without segments the rows along the axis before the classes.
  * @param logitsShape (…, C)
  * @param label class indices: integers of shape (…,) or (N,); or class probabilities of shape (…, C) or (N, C): see
  *   arrange
@@ -107,10 +107,10 @@ interface TargetAccounts {
  *   out
  * @param weight floats of shape (C,), finite; negative weights only under `semantics: "torch"`
  * @param segments integers of shape (S,) whose sum is the number of rows
- * @param takeRows reserves memory for a number of rows: called before anything is allocated
+ * @param takeRows reserves memory for a number of rows; called before anything is allocated for the rows
  * @param takeClasses reserves memory for a number of class weights
- * @param shard columns of the logits among all classes: labels, and the classes of the answer, then belong to the whole
- *   vocabulary; class probabilities and weights belong to the columns
+ * @param shard position of the columns of the logits among all classes. Labels, and the classes of the result, then refer
+ *   to the whole vocabulary; class probabilities and weights refer to the columns
  * @throws LossmeterError shape_mismatch, invalid_label, invalid_mask, invalid_weight
  */
 export function* selectTargets(
@@ -157,7 +157,7 @@ export function* selectTargets(
         rows.masked++;
         continue;
       }
-      // With class probabilities any valid class serves as the target.
+      // With class probabilities any valid class can stand for the target.
       const y = labels === undefined ? 0 : labels[scored]!;
       if (labels !== undefined && ignored.has(y)) {
         rows.ignored++;
@@ -219,7 +219,7 @@ export function* selectTargets(
   };
 }
 
-/** Tells rows, whose indices ascend, that a shift keeps from those at the end of a segment. */
+/** Returns a function that is false for the last `shift` rows of a segment. It must be called with ascending rows. */
 function keptWithin(lengths: ArrayLike<number>, shift: number): (row: number) => boolean {
   const walk = new SequenceWalk((sequence) => lengths[sequence]!);
   return (row) => {
@@ -242,7 +242,7 @@ export function sequenceFactsOf(
 /** Class probabilities from a label that is shaped like the logits; undefined for class indices. */
 function* readProbabilities(label: Tensor, logitsShape: Shape, shift: number): Steps<Probabilities | undefined> {
   const leading = logitsShape.slice(0, -1);
-  // With axes of one entry the shape (B, 1) may mean both.
+  // With axes of one entry the shape (B, 1) can mean class indices or class probabilities.
   if (!isFloatDType(label.dtype) && sameShape(label.shape, leading)) return undefined;
   const flat = [elementCount(leading) ?? Number.NaN, logitsShape.at(-1)!];
   if (!sameShape(label.shape, logitsShape) && !sameShape(label.shape, flat)) return undefined;

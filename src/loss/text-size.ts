@@ -9,16 +9,16 @@ import type { Tensor } from '../tensor/tensor.ts';
 import { NOT_NEGATIVE, isMask, readWeights } from './operands.ts';
 import type { Options } from './options.ts';
 
-/** Sizes of the texts of a batch, added up. */
+/** Total sizes of the texts of a batch. */
 export type TextSizes = Pick<SequenceFacts, 'bytes' | 'words'>;
 
-/** Sizes of the texts as they came. */
+/** Sizes of the texts as received. */
 export type GivenSizes = Readonly<Partial<Record<keyof TextSizes, Tensor | undefined>>>;
 
 /**
- * Reads the sizes of the texts: one of the whole batch, or one of each sequence.
+ * Reads the sizes of the texts: one size for the whole batch, or one for each sequence.
  * @param sequences number of sequences
- * @throws LossmeterError missing_field where a metric needs a size, shape_mismatch, invalid_tensor
+ * @throws LossmeterError missing_field when a metric needs a missing size, shape_mismatch, invalid_tensor
  */
 export function* readTextSizes(
   given: GivenSizes,

@@ -4,7 +4,7 @@ import { showValue } from '../suggestion.ts';
 /** Largest class index that a kernel can handle. */
 export const MAX_CLASSES = 2 ** 31 - 1;
 
-/** Columns of the logits among all classes: [start, start + columns) of `size`. */
+/** Position of the columns of the logits among all classes: [start, start + columns) of `size`. */
 export interface Vocabulary {
   readonly start: number;
   readonly size: number;

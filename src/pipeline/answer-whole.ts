@@ -11,7 +11,7 @@ import type { RequestBody } from './body.ts';
 import { admitted } from './phases.ts';
 import { runDecoding } from './run-decoding.ts';
 
-/** Reads a body whole, and answers it. @throws LossmeterError body_too_large beyond `maxBytes`, and as Doorway.admit */
+/** Reads a whole body, and answers it. @throws LossmeterError body_too_large beyond `maxBytes`, and like Doorway.admit */
 export function* answerWhole<A>(
   request: RequestBody,
   doorway: Doorway,

@@ -1,15 +1,15 @@
-/** Milliseconds: ingest is the time from the first look at the body to its end; compute is added over workers. */
+/** Milliseconds of the phases: `ingest` is the time from admission to the end of the body; `compute` is summed over workers. */
 export interface Timings {
   ingest: number;
   compute: number;
   reduce: number;
 }
 
-/** An answer, its timings, and the release of its memory once it has been sent. */
+/** Answer of a request, with its timings. `release` frees its memory after it was sent. */
 export interface Answered<A> {
   answer: A;
   timings: Timings;
-  /** True where tensors of the answer are arrays of msgpack-numpy, because the logits were. */
+  /** True if tensors of the answer are arrays of msgpack-numpy, because the logits were. */
   numpyArrays: boolean;
   release: () => void;
 }

@@ -4,8 +4,8 @@ import type { DecodedBody } from '../wire/body/content-encoding.ts';
 import type { Progress } from './admission/admission.ts';
 
 /**
- * Progress of a body. A class: V8 makes a map of its own for each literal with accessors, and keeps it, and with it all that
- * the accessors see, until it collects the whole heap.
+ * Progress of a body. It is a class because V8 makes a separate map for each object literal with accessors. The map keeps
+ * everything that the accessors reference, until a full garbage collection.
  */
 export class BodyProgress implements Progress {
   readonly #reader: ByteReader;
@@ -21,7 +21,7 @@ export class BodyProgress implements Progress {
   }
 
   get isWaiting(): boolean {
-    // Bytes may wait for the decoder: the client is not slow then.
+    // While the decoder has undecoded bytes, the service does not wait for the client.
     return this.#reader.isWaiting && this.#content.isStarved();
   }
 

@@ -25,7 +25,7 @@ export interface BodyLimits {
   maxDecompressionRatio: number;
 }
 
-/** A body that was admitted: its decoded bytes, and the account of what they take. */
+/** Admitted body: its decoded bytes, and the account of their memory. */
 export class OpenBody {
   readonly codec: Codec;
   readonly held: HeldBytesAccount;
@@ -36,7 +36,7 @@ export class OpenBody {
   /** Content-Length; undefined if the request has none, or its body is encoded. */
   readonly contentLength: number | undefined;
 
-  /** @param place is left, and `held` is closed, also when this throws. @throws LossmeterError unsupported_content_encoding */
+  /** Leaves `place` and closes `held` when it throws. @throws LossmeterError unsupported_content_encoding */
   constructor(body: RequestBody, limits: BodyLimits, { held, place }: { held: HeldBytesAccount; place: Place }) {
     const { stream, codec, contentEncoding, contentLength } = body;
     const { maxBodyBytes, maxDecompressionRatio: maxRatio } = limits;
@@ -62,18 +62,18 @@ export class OpenBody {
     this.#content.requireEnd();
   }
 
-  /** @returns the error of the request; it names the file type if the body is a file of another kind */
+  /** @returns the error of the request, which names the file type if the body is a file of another kind */
   explain(error: unknown): unknown {
     return namingFile(error, this.reader.beginning, this.codec);
   }
 
-  /** Leaves the memory of the request to its answer. @returns gives it back, once the answer has been sent */
+  /** Keeps the memory of the request for its answer. @returns function that releases it once the answer was sent */
   handOver(): () => void {
     this.#isHandedOver = true;
     return () => this.held.close();
   }
 
-  /** Ends the reading of the body. Without an answer its memory is given back. */
+  /** Ends the reading of the body. Releases its memory unless it was handed over. */
   close(): void {
     this.reader.detach();
     this.#content.close();
@@ -81,7 +81,7 @@ export class OpenBody {
     this.#place.leave();
   }
 
-  /** Ends the reading of the body once its files are closed. When that fails no answer is sent. */
+  /** Ends the reading of the body once its files are closed. If this fails, no answer is sent, and the memory is released. */
   async closeAfter(closingFiles: Promise<void>): Promise<void> {
     try {
       await closingFiles;
@@ -94,10 +94,10 @@ export class OpenBody {
   }
 }
 
-/** Codes of bodies that cannot be read. */
+/** Error codes of bodies that cannot be read. */
 const UNREADABLE: ReadonlySet<string> = new Set(['malformed_body', 'truncated_body', 'body_too_large']);
 
-/** The error of a body that cannot be read, by the kind of file that it is where that is known. */
+/** Replaces the error of an unreadable body by an error that names the kind of file, if the kind is known. */
 function namingFile(error: unknown, beginning: Uint8Array, { mediaTypes, name }: Codec): unknown {
   if (!(error instanceof LossmeterError) || !UNREADABLE.has(error.code)) return error;
   const found = kindOfFile(beginning);

@@ -23,12 +23,12 @@ import type { ReadRequest } from '../wire/request.ts';
 import { headOf, readFileFields } from './file-fields.ts';
 import { LogitFileCursor } from './logit-file-cursor.ts';
 
-/** Tensors of a compared file; others are left alone. */
+/** Tensors of a compared file that are read; others are ignored. */
 export const COMPARED_TENSORS = ['logits', 'reference', 'label', 'input_mask', 'segments'] as const;
 
 export type ComparedNames = Readonly<Partial<Record<(typeof COMPARED_TENSORS)[number], string>>>;
 
-/** Rows that were compared. */
+/** Compared rows of a file, or of several merged files. */
 export interface ComparedFile {
   file: string;
   plan: ComparedPlan;
@@ -36,20 +36,20 @@ export interface ComparedFile {
 }
 
 export interface CompareFileOptions {
-  /** Take the place of those in the file, one by one. */
+  /** Options, each of which replaces the same option of the file. */
   options: Readonly<Record<string, unknown>>;
   names: ComparedNames;
-  /** safetensors file with the reference, or the logit file that has its rows; undefined where the file itself has it. */
+  /** safetensors file or logit file with the reference; undefined if the compared file contains it. */
   reference: string | LogitFileCursor | undefined;
   held: Pick<HeldBytes, 'open'>;
   open: OpenSafetensors;
-  /** Told of bytes of logits when they are compared. */
+  /** Called with the number of bytes of logits once they are compared. */
   onRead?: (bytes: number) => void;
 }
 
 /**
  * Compares the logits of a safetensors file with a reference. The file may have label, input_mask, segments, and options as
- * JSON text in `__metadata__.options`; the reference is a tensor of another file, or of this one. Workers read both.
+ * JSON text in `__metadata__.options`. The reference is a tensor of this or another file, or a logit file. Workers read both.
  * @throws LossmeterError
  */
 export async function compareFile(
@@ -96,7 +96,7 @@ export async function compareFile(
   }
 }
 
-/** Rows of logits of a file, of which only the header is read. @throws LossmeterError */
+/** Counts the rows of logits of a file. Reads only its header. @throws LossmeterError */
 export async function countRows(
   path: string,
   { names, open }: Pick<CompareFileOptions, 'names' | 'open'>,
@@ -113,7 +113,7 @@ function rowsIn({ shape }: FileTensor): number {
   return elementCount(shape.slice(0, -1)) ?? 0;
 }
 
-/** The tensor `reference` of a file; in a file of its own also `logits`. @throws LossmeterError missing_field */
+/** Finds the tensor `reference` of a file; in a separate file also `logits`. @throws LossmeterError missing_field */
 async function referenceOf(
   file: SafetensorsFile,
   path: string | undefined,
@@ -131,12 +131,12 @@ async function referenceOf(
   throw refuse('missing_field', '/reference', detail);
 }
 
-/** True where a file has segments: the answers about all files list their sequences then. */
+/** True if any file has segments. The answers for all files then list their sequences. */
 export function haveSegments(files: readonly ComparedFile[]): boolean {
   return files.some(({ plan }) => plan.targets.segments !== undefined);
 }
 
-/** The answer about the rows of files. @param listed the lists that it has beside the statistics */
+/** Answer for the rows of a file. @param listed lists that the answer has in addition to the statistics */
 export async function answerFile(
   { plan, results }: ComparedFile,
   listed: readonly 'sequences'[] = [],
@@ -146,7 +146,7 @@ export async function answerFile(
 }
 
 /**
- * The rows of several files as those of one, in their order: the answer has the bits of one file with all rows.
+ * Merges the rows of several files in their order. The answer is bit-identical to the answer for one file with all rows.
  * @param files at least one
  * @throws LossmeterError invalid_option when their options differ, or only some have labels
  */
@@ -196,7 +196,7 @@ function* merged(files: readonly ComparedFile[]): Steps<ComparedFile> {
   };
 }
 
-/** Lengths of the sequences of all files. Those of a file without segments are along the axis before the classes. */
+/** Lengths of the sequences of all files. In a file without segments, sequences lie along the axis before the classes. */
 function mergedSegments(files: readonly ComparedFile[]): NonNullable<Targets['segments']> {
   const lengths = files.flatMap(({ plan }) => {
     const { count, lengthOf } = sequenceFactsOf(plan.targets);
@@ -205,7 +205,7 @@ function mergedSegments(files: readonly ComparedFile[]): NonNullable<Targets['se
   return { lengths, shift: files[0]!.plan.options.shift };
 }
 
-/** Findings of rows that begin at another row. */
+/** Findings with their row indices increased by `rows`. */
 function movedBy(findings: Findings, rows: number): Findings {
   const moved = <P extends { row: number }>(place: P): P => ({ ...place, row: place.row + rows });
   const causes = Object.entries(findings.causes).map(([cause, { first, ...facts }]) => [

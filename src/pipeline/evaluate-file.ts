@@ -19,7 +19,7 @@ import { headOf, readFileFields } from './file-fields.ts';
 import { reportReduction } from '../batch/report.ts';
 import type { Evaluation } from '../contract/cross-entropy.ts';
 
-/** Names of tensors that a message lists. */
+/** Largest number of tensor names in a message. */
 const MAX_SHOWN_NAMES = 8;
 
 type TensorField = (typeof LOSS_TENSORS)[number];
@@ -27,19 +27,19 @@ type TensorField = (typeof LOSS_TENSORS)[number];
 /** Fields that a file may lack. */
 const OPTIONAL = LOSS_TENSORS.filter((field) => field !== 'logits' && field !== 'label');
 
-/** Names of tensors in a file by the fields that they are; others are called like their field. */
+/** Names of tensors in a file, by field. A field without an entry has the tensor of its own name. */
 export type TensorNames = Readonly<Partial<Record<TensorField, string>>>;
 
-/** A tensor that was left alone, and the optional field that it may be. */
+/** Tensor that was not read, and the optional field that its name resembles. */
 interface Resemblance {
   tensor: string;
   field: TensorField;
 }
 
-/** A file that was evaluated, and what it is added to others by. */
+/** Evaluation of a file, and the sums that combine it with other files. */
 export interface FileEvaluation {
   file: string;
-  /** Without tensors, which would add up. */
+  /** Evaluation without output tensors, whose memory would add up over files. */
   evaluation: Omit<Evaluation, 'outputs'>;
   options: Options;
   sums: RowSums;
@@ -47,18 +47,18 @@ export interface FileEvaluation {
 }
 
 export interface FileEvaluationOptions {
-  /** Take the place of those in the file, one by one. */
+  /** Options, each of which replaces the same option of the file. */
   options: Readonly<Record<string, unknown>>;
   names?: TensorNames;
   held: Pick<HeldBytes, 'open'>;
   open: OpenSafetensors;
-  /** Told of bytes of logits when they are evaluated. */
+  /** Called with the number of bytes of logits once they are evaluated. */
   onRead?: (bytes: number) => void;
 }
 
 /**
- * Evaluates a safetensors file that is a request as it would be posted: the tensors by their names, options as JSON
- * text in `__metadata__.options`, `outputs` apart. Other tensors may be there too. Workers read the logits.
+ * Evaluates a safetensors file in the form of a request: tensors under their names, and options as JSON text in
+ * `__metadata__.options`. The option `outputs` and other tensors are ignored. Workers read the logits.
  * @throws LossmeterError
  */
 export async function evaluateFile(
@@ -103,7 +103,7 @@ export async function evaluateFile(
   }
 }
 
-/** @throws LossmeterError missing_field when a file has no tensor of the name of a required field */
+/** @throws LossmeterError missing_field when a required field has neither a tensor of its name nor an entry in `names` */
 function requireTensor(field: 'logits' | 'label', stored: readonly string[], names: TensorNames): void {
   if (field in names || stored.includes(field)) return;
   const meant = stored.find((name) => suggestName(name, [field], SYNONYMS) === field);
@@ -137,9 +137,9 @@ export interface Total extends Pick<
 }
 
 /**
- * Adds evaluations up, in their order: the total of one file has the bits of the file's own evaluation.
+ * Adds up evaluations in their order. The total of a single file is bit-identical to its evaluation.
  * @param files at least one
- * @throws LossmeterError invalid_option when options differ that their sums depend on
+ * @throws LossmeterError invalid_option when options differ that affect the sums
  */
 export function addUp(files: readonly FileEvaluation[]): Total {
   const [first] = files;

@@ -27,13 +27,13 @@ export interface Service {
 
 export interface EvaluationLimits {
   maxJsonBytes: number;
-  /** Elements of the streamed tensor; other tensors are held, and bounded by that. */
+  /** Largest number of elements of a streamable tensor. Other tensors are bounded by the memory that requests may hold. */
   maxElements: number;
 }
 
 /**
- * The whole way of a request from its bytes to its answer, which the route encodes: admission, decode, plan, rows, answer.
- * A small request whose body has come walks it in one turn of the event loop.
+ * Processes a request from its bytes to its answer, which the route encodes: admission, decode, plan, rows, answer. A small
+ * request whose body has arrived takes one turn of the event loop.
  */
 export function* evaluate<P extends Plan, A>(
   kind: Kind<P, A> | FieldsKind<A>,
@@ -103,7 +103,7 @@ export function* evaluate<P extends Plan, A>(
   }
 }
 
-/** Closes files once nothing reads them: a request may fail while blocks of it are read and evaluated. */
+/** Closes files once no worker reads them: a request may fail while its blocks are read and evaluated. */
 async function closeWhenIdle(files: RequestFiles, writer: Plan['writer'] | undefined): Promise<void> {
   await files.cancelReads();
   await writer?.idle();

@@ -21,24 +21,24 @@ import type { EvaluationLimits, Service } from './evaluate.ts';
 
 export interface EvaluatorLimits extends AdmissionLimits, BodyLimits, EvaluationLimits, NamedFilesOptions {
   maxJsonDepth: number;
-  /** Bytes that requests may hold, apart from slabs. */
+  /** Largest number of bytes that requests may hold, without slabs. */
   maxHeldBytes: number;
 }
 
-/** Longest body of a plain value: 64 labels of 256 characters, all of them escaped. */
+/** Default limit of a body of one plain value. It suffices for 64 labels of 256 characters, even if all are escaped. */
 const MAX_PLAIN_BYTES = 2 ** 18;
 
 /**
- * The parts of the service that requests share. All methods throw a LossmeterError for what is wrong with the request; the
- * stream may not have been read to its end then.
+ * Parts of the service that requests share. The methods that process a request throw a LossmeterError if it is invalid; its
+ * stream may then be unread in part.
  */
 export class Evaluator {
-  /** Admits evaluations, or refuses them. */
+  /** Admits or refuses evaluations. */
   readonly admission: Admission;
   /** Spreads the start of evaluations over turns. */
   readonly turns = new Turns();
   readonly #service: Service;
-  /** Entrance of requests that are no evaluations. */
+  /** Admits requests that are not evaluations. */
   readonly #sideDoor: Doorway;
   readonly #limits: EvaluatorLimits;
   readonly #held: HeldBytes;
@@ -59,7 +59,7 @@ export class Evaluator {
     this.#sideDoor = new Doorway(new Admission(limits, undefined, 'descriptions of runs'), this.#held, limits);
   }
 
-  /** Files that requests may name. */
+  /** Opens files that requests name. */
   get namedFiles(): NamedFiles {
     return this.#service.namedFiles;
   }
@@ -69,29 +69,29 @@ export class Evaluator {
     return this.#held.held;
   }
 
-  /** Opens an account for memory that a request takes apart from an evaluation. */
+  /** Opens an account for memory outside of evaluated requests, such as pages of the history. */
   openAccount(): HeldBytesAccount {
     return this.#held.open();
   }
 
-  /** Resolves when it can evaluate. @throws Error as NamedFiles.ready */
+  /** Resolves when the service can evaluate. @throws Error like NamedFiles.ready */
   async ready(): Promise<void> {
     const { pool, namedFiles } = this.#service;
     await Promise.all([pool.ready(), namedFiles.ready()]);
   }
 
-  /** Ends the threads and connections that this started; the pool is its owner's. */
+  /** Ends the threads and connections that the evaluator started. The owner of the pool closes it. */
   async close(): Promise<void> {
     const { jsonParser, namedFiles } = this.#service;
     await Promise.all([jsonParser.close(), this.#combining.close(), namedFiles.close()]);
   }
 
-  /** Evaluates a request of a kind. @returns a promise only where it had to wait */
+  /** Evaluates a request of a kind. @returns a promise only if it has to wait */
   evaluate<P extends Plan, A>(kind: Kind<P, A> | FieldsKind<A>, body: RequestBody): Answered<A> | Promise<Answered<A>> {
     return runWaiting(evaluate(kind, body, this.#service));
   }
 
-  /** Combines the partials of all shards to the loss. */
+  /** Combines the partials of all shards of the vocabulary into the loss. */
   combine(body: RequestBody): Answered<Evaluation> | Promise<Answered<Evaluation>> {
     const codec = requireValues(body.codec);
     const { maxJsonDepth: maxDepth } = this.#limits;
@@ -104,7 +104,7 @@ export class Evaluator {
     );
   }
 
-  /** Reads a short body that is one plain value. It is no evaluation, and takes no place of one. */
+  /** Reads a short body of one plain value. It does not take a place of an evaluation. */
   async readValue<V>(body: RequestBody, read: (value: unknown) => V, maxBytes = MAX_PLAIN_BYTES): Promise<V> {
     const { values } = requireValues(body.codec);
     const { maxJsonDepth } = this.#limits;

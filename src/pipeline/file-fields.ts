@@ -9,25 +9,25 @@ import type { FileReference } from '../wire/tensors/file-reference.ts';
 import { requireDTypeOf } from '../wire/tensors/tensor-value.ts';
 import { readReferences } from './references.ts';
 
-/** Fields of a file that is a request, beside the tensors that workers read. */
+/** Fields to read from a file, in addition to the tensors that workers read. */
 interface WantedFields {
   path: string;
-  /** Tensors to read, where the file has them or they are named. */
+  /** Tensors to read, if the file has them or `names` lists them. */
   tensors: readonly TensorName[];
-  /** Names of tensors in the file by the fields that they are; others are called like their field. */
+  /** Names of tensors in the file, by field. A field without an entry has the tensor of its own name. */
   names: Readonly<Partial<Record<TensorName, string>>>;
   /** Fields of the kind of evaluation. */
   kind: RequestFields;
-  /** Throws for options that the kind does not have. */
+  /** Throws for invalid options in the file. */
   requireOptions: (given: unknown) => unknown;
-  /** Options that take the place of those in the file, one by one. */
+  /** Options, each of which replaces the same option of the file. */
   options: Readonly<Record<string, unknown>>;
   held: HeldBytesAccount;
 }
 
 /**
- * Reads tensors of a safetensors file, and its options, which are JSON text in `__metadata__.options`. No outputs are
- * asked for.
+ * Reads tensors of a safetensors file, and its options, which are JSON text in `__metadata__.options`. The option `outputs`
+ * is replaced by an empty list.
  * @throws LossmeterError
  */
 export async function readFileFields(

@@ -4,7 +4,7 @@ import type { LogitFile } from '../files/logit-file.ts';
 import { cutRange } from '../tensor/file-range.ts';
 import type { ReadLogitFile } from '../wire/request.ts';
 
-/** A llama.cpp logit file whose rows several files have in turn. */
+/** llama.cpp logit file whose rows belong to several files, one after another. */
 export class LogitFileCursor {
   readonly #name: string;
   readonly #file: LogitFile;
@@ -17,7 +17,7 @@ export class LogitFileCursor {
     this.#rows = rows;
   }
 
-  /** Reads an open file from its first row on, and closes it at the end. @throws LossmeterError invalid_file */
+  /** Makes a cursor at the first row of an open file, which it owns. @throws LossmeterError invalid_file */
   static async of(path: string, file: LogitFile): Promise<LogitFileCursor> {
     try {
       const { readLabels, ...rows } = file.rows('reference');
@@ -28,7 +28,7 @@ export class LogitFileCursor {
     }
   }
 
-  /** Numbers of rows of its chunks. */
+  /** Number of rows of each chunk. */
   get chunks(): number[] {
     return Array.from({ length: this.#rows.chunks }, () => this.#rows.rowsPerChunk);
   }
@@ -43,7 +43,7 @@ export class LogitFileCursor {
     this.#next += rows;
   }
 
-  /** Takes the next rows. @throws LossmeterError shape_mismatch when there are fewer */
+  /** Returns the next rows, and moves behind them. @throws LossmeterError shape_mismatch when there are fewer */
   take(rows: number): ReadLogitFile {
     const { labels, classes, range } = this.#rows;
     const first = this.#next;
@@ -58,7 +58,7 @@ export class LogitFileCursor {
     };
   }
 
-  /** @throws LossmeterError shape_mismatch when rows are left, file_changed */
+  /** @throws LossmeterError shape_mismatch when rows remain, file_changed */
   async requireEnd(): Promise<void> {
     await this.#file.requireUnchanged();
     const { length } = this.#rows.labels;

@@ -4,7 +4,7 @@ import type { Phases, SpanAttributes } from '../tracing.ts';
 import type { Waiting } from '../waiting.ts';
 import type { StreamedTensor } from '../wire/request.ts';
 
-/** Waits for a place in the phase `admission`. */
+/** Runs an admission in the phase `admission` of a trace. */
 export function* admitted<T>(admission: Waiting<T>, phases: Phases | undefined): Waiting<T> {
   if (phases === undefined) return yield* admission;
   phases.begin('admission');
@@ -18,7 +18,7 @@ export function* admitted<T>(admission: Waiting<T>, phases: Phases | undefined):
   }
 }
 
-/** Attributes of the rows that were evaluated: blocks have no spans of their own, which would be thousands. */
+/** Attributes of the evaluated rows. Blocks have no own spans, because there would be thousands. */
 export function describeRows({ name, dtype, shape }: StreamedTensor, writer: Plan['writer']): SpanAttributes {
   return {
     'lossmeter.tensor': name,

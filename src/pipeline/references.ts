@@ -1,4 +1,4 @@
-/** Follows references of a request to tensors of files. */
+/** Resolves references of a request to tensors of files. */
 import type { FileTensor } from '../tensor/file-tensor.ts';
 import type { LogitFileRows } from '../tensor/logit-file-rows.ts';
 import { settled } from '../waiting.ts';
@@ -13,7 +13,7 @@ import type { FileReference } from '../wire/tensors/file-reference.ts';
 /** Opens the tensors that requests refer to. */
 export interface TensorFiles {
   /**
-   * @param field where the reference stands in the request
+   * @param field place of the reference in the request
    * @throws LossmeterError local_data_off, object_storage_off, file_forbidden, file_unreadable, storage_unavailable,
    *   invalid_file, invalid_tensor
    */
@@ -23,14 +23,14 @@ export interface TensorFiles {
 /** Opens the llama.cpp logit files that requests refer to. */
 export interface LogitFiles {
   /**
-   * @param field where the name stands in the request
+   * @param field place of the name in the request
    * @throws LossmeterError local_data_off, object_storage_off, file_forbidden, file_unreadable, storage_unavailable,
    *   invalid_file
    */
   openLogitFile(field: string, name: string): Promise<LogitFileRows>;
 }
 
-/** Means of following references. */
+/** Dependencies of readReferences. */
 export interface FileContext {
   /** Tensors that a request may have. */
   readonly tensors: readonly TensorName[];
@@ -38,7 +38,7 @@ export interface FileContext {
   readonly files: TensorFiles;
 }
 
-/** Opens the tensor that a reference names. @throws LossmeterError as TensorFiles.open */
+/** Opens the tensor that a reference names. @throws LossmeterError like TensorFiles.open, and for an invalid reference */
 export function openReference(
   field: string,
   value: object,
@@ -47,7 +47,7 @@ export function openReference(
   return files.open(field, readReference(field, value));
 }
 
-/** Opens a llama.cpp logit file, and reads its labels. @throws LossmeterError as LogitFiles.openLogitFile */
+/** Opens a llama.cpp logit file, and reads its labels. @throws LossmeterError like LogitFiles.openLogitFile, and of `held` */
 export function* openLogitFile(
   field: string,
   value: object,
@@ -60,7 +60,7 @@ export function* openLogitFile(
   return { ...rows, labels: yield* settled(readLabels()) };
 }
 
-/** Reads the tensors that fields refer to. They wait in memory. */
+/** Reads the tensors that fields refer to into memory. */
 export function* readReferences(
   fields: Record<string, unknown>,
   context: FileContext,

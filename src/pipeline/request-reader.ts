@@ -26,26 +26,27 @@ import type { LogitFiles, TensorFiles } from './references.ts';
 import { nextPart, runDecoding } from './run-decoding.ts';
 import type { ParseJson } from './run-decoding.ts';
 
-/** Means of reading a request. */
+/** Dependencies of a RequestReader. */
 interface Means {
   readonly context: DecodeContext;
-  /** Opens files that the request names; undefined where it may name none. */
+  /** Opens files that the request names. */
   readonly files: TensorFiles & LogitFiles;
   readonly parseJson: ParseJson;
 }
 
-/** A tensor that could stream, and waits for the other fields: its bytes, or the place where they stand. */
+/** Streamable tensor whose bytes are buffered. */
 interface Held {
   readonly head: StreamedTensor;
   readonly runs: HeldRuns | readonly Uint8Array[];
 }
 
 /**
- * Reads a request: first all but the bytes of the tensor that streams, then these. They are handed on as they come, where
- * all other fields came before them; else they wait in bounded memory. Those of a tensor that stands in a file are left
- * there. One tensor of a request streams: of several that could, the one that comes last, or the first that its kind lists.
+ * Reads a request: first everything except the bytes of the streamed tensor, then these bytes. They are streamed if all other
+ * fields came before them; otherwise they are buffered in bounded memory. The bytes of a tensor in a file are not read here.
+ * One tensor of a request is streamed: the last one in the body if it arrives after all other fields; otherwise the first
+ * streamable tensor that the kind of evaluation lists.
  *
- * All methods throw a LossmeterError for what is wrong with the request.
+ * All methods throw a LossmeterError for an invalid request.
  */
 export class RequestReader {
   readonly #reader: ByteReader;
@@ -53,13 +54,13 @@ export class RequestReader {
   readonly #decoding: Decoding;
   #fields: Record<string, unknown> = {};
   #early: HeldRuns | undefined;
-  /** Tensors that could stream and were read, in the order in which they came. */
+  /** Streamable tensors that were buffered, in the order in which they arrived. */
   readonly #held: Held[] = [];
-  /** References of tensors that could stream, by their fields. */
+  /** References for streamable tensors, by field. */
   readonly #references: Partial<Record<TensorName, object>> = {};
-  /** The name of a llama.cpp logit file, and its field. */
+  /** Map that names a llama.cpp logit file, and its field. */
   #logitFile: { readonly name: TensorName; readonly value: object } | undefined;
-  /** The tensor that streams, if its bytes are here already. */
+  /** Streamed tensor, if its bytes are already buffered. */
   #streamed: Held | undefined;
 
   constructor(codec: Codec, reader: ByteReader, means: Means) {
@@ -68,12 +69,12 @@ export class RequestReader {
     this.#decoding = codec.decode(reader, means.context);
   }
 
-  /** The fields that are no streamed tensor. */
+  /** Fields that are not streamable tensors. */
   get fields(): Readonly<Record<string, unknown>> {
     return this.#fields;
   }
 
-  /** Reads up to the bytes of the streamed tensor. @returns undefined for a request without such a tensor, if the kind allows one */
+  /** Reads up to the bytes of the streamed tensor. @returns undefined for a request without one, if the kind allows it */
   *readHeader(): Waiting<ReadRequest | undefined> {
     for (let step = yield* this.#next(); step.done !== true; step = yield* this.#next()) {
       const part = step.value;
@@ -127,7 +128,7 @@ export class RequestReader {
     yield* runDecoding(requireEnd(this.#reader), this.#reader);
   }
 
-  /** Ends the decoding, wherever it is. */
+  /** Ends the decoding at any point. */
   close(): void {
     this.#decoding.return();
   }
@@ -173,7 +174,7 @@ export class RequestReader {
     return yield* openLogitFile(name, value, { files: this.#means.files, held: this.#means.context.held });
   }
 
-  /** The fields, with the tensors that they refer to. */
+  /** Reads the tensors that fields refer to. @returns all fields */
   #withTensorsOfFiles(): Waiting<Record<string, unknown>> {
     const { context, files } = this.#means;
     return readReferences(this.#fields, { tensors: context.fields.tensors, held: context.held, files });
@@ -185,17 +186,17 @@ export class RequestReader {
   }
 }
 
-/** True for a map of tensors in the place of one. @throws LossmeterError unknown_field */
+/** Returns true for a map of tensors that replaces a tensor. @throws LossmeterError unknown_field */
 function isMapOfParts(name: TensorName, value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
-  // The keys of bytes and of lists would be all their indices.
+  // Checked before Object.keys, which would list all indices of bytes and of lists.
   if (!partsOf(name).some((part) => Object.hasOwn(value, part))) return false;
   const stranger = Object.keys(value).find((key) => !isPartOf(name, key));
   if (stranger !== undefined) throw unknownKey(name, stranger);
   return true;
 }
 
-/** The bytes of a tensor that waits, in one piece. */
+/** Joins the bytes of a buffered tensor. */
 function* wholeOf(runs: Held['runs']): Waiting<Uint8Array> {
   if (!(runs instanceof HeldRuns)) return runs[0]!;
   return runs.isShort ? runs.concat() : yield* settled(runInTurns(runs.gather()));

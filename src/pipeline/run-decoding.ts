@@ -9,9 +9,8 @@ import type { Decoding, JsonText, Read } from '../wire/decoding.ts';
 export type ParseJson = (text: JsonText) => unknown;
 
 /**
- * Runs a decoding up to the next part that it has read: waits for what it asks for. What fails is thrown where the decoding
- * asked for it.
- * @param parseJson left out where a body is read whole
+ * Runs a decoding up to the next part, and fulfils its demands. If a demand fails, its error is thrown into the decoding.
+ * @param parseJson omitted for a decoding that never asks for the value of a JSON text
  */
 export function* nextPart<R>(
   decoding: Decoding<R>,

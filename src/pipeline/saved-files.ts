@@ -1,4 +1,4 @@
-/** Results of files in a form that is stored: plain values, and columns as typed arrays. */
+/** Results of files in a form that can be stored: plain values, and columns as typed arrays. */
 import { countedRows } from '../comparison/summary.ts';
 import { makeComparedColumns } from '../engine/block.ts';
 import type { ComparedColumns } from '../engine/block.ts';
@@ -18,12 +18,12 @@ export function restoreEvaluation({ file, evaluation, options, sums }: SavedEval
   return { file, evaluation, options, sums: restoreSums(sums), leftAlone: [] };
 }
 
-/** Most rows of a file: its columns are one string of less than 2^29 characters, 59 of them a row. */
+/** Largest number of rows of a file. Its columns become one string, with 59 characters per row and less than 2^29 in total. */
 const MOST_ROWS = 2 ** 23;
 
 /**
- * Columns of a comparison, 20 to 44 bytes a row. Percentiles and standard errors need the rows. Columns without a value of
- * their own are left out.
+ * Converts a comparison to a form that can be stored. Percentiles and standard errors need the columns, of 20 to 44 bytes per
+ * row. Columns that only have default values are omitted.
  * @throws LossmeterError body_too_large
  */
 export function saveComparison({ file, plan, results }: ComparedFile) {
@@ -60,7 +60,7 @@ export function saveComparison({ file, plan, results }: ComparedFile) {
 
 export type SavedComparison = ReturnType<typeof saveComparison>;
 
-/** Restores the rows of a file. Their answer has the bits of those that were stored. */
+/** Restores the rows of a file. Their answer is bit-identical to the answer before they were stored. */
 export async function restoreComparison({
   file,
   plan,

@@ -1,14 +1,14 @@
-/** Steps of one attempt, those that a later attempt superseded too. */
+/** Steps of one attempt, including steps that a later attempt superseded. */
 import { readScalar } from './scalars.ts';
 import type { Attempt, ScalarQuery, ScalarRow, ScalarRows } from './scalars.ts';
 import type { CurvePoint, StepRange } from './record.ts';
 import { lossOf, toStep } from './rows.ts';
 import type { Row } from './rows.ts';
 
-/** Points that are read at a time. */
+/** Points per read. */
 const POINTS_AT_ONCE = 500;
 
-/** Points of an attempt that are asked for. */
+/** Query for points of an attempt. */
 export interface AttemptQuery extends ScalarQuery {
   attempt: number;
 }
@@ -16,11 +16,11 @@ export interface AttemptQuery extends ScalarQuery {
 /** Some points of an attempt. */
 export interface AttemptPage {
   points: CurvePoint[];
-  /** The step after the page; undefined at the end of the range. */
+  /** First step after the page; undefined at the end of the range. */
   next: number | undefined;
 }
 
-/** Losses and steps of an attempt in a database. The losses are those of a single rank. */
+/** Losses and steps of an attempt in a database. The loss of a step counts as the number of a single rank. */
 export interface AttemptRows extends ScalarRows {
   /** Rows of steps, with the columns of STEP_COLUMNS. @param steps ascending */
   points(steps: readonly number[]): Promise<Row[]>;
@@ -29,7 +29,7 @@ export interface AttemptRows extends ScalarRows {
 /** The loss of a step as the number of a single rank. @param row with `step`, `numerator` and `denominator` */
 export const toScalarRow = (row: Row): ScalarRow => [Number(row['step']), 0, lossOf(row)];
 
-/** Steps of the curve that may be of an attempt; an empty range for an attempt that no longer holds. */
+/** Range in which steps of the curve can belong to an attempt; empty for an attempt that is not live. */
 export function heldRange(live: readonly Attempt[], attempt: number): StepRange {
   const at = live.findIndex((one) => one.attempt === attempt);
   if (at === -1) return { from: 1, to: 0 };

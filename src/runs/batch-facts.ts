@@ -6,9 +6,9 @@ import type { ScalarRow } from './scalars.ts';
 import type { BatchPlace } from './store.ts';
 
 export interface BatchFact extends Omit<BatchKey, 'run'>, Pick<RecordedBatch, 'numerator' | 'denominator' | 'device'> {
-  /** The same for the same content. */
+  /** Digest of the content: equal only for equal content. */
   digest: Uint8Array;
-  /** Digest of its labels; undefined for a pair, and for labels that tell too little. */
+  /** Digest of the labels; undefined for a pair, and for labels with too little information. */
   labelDigest: Uint8Array | undefined;
 }
 
@@ -27,13 +27,13 @@ export interface BatchFacts {
   batches(at: StepOfAttempt, from: PlaceInStep, limit: number): Promise<BatchFact[]>;
   /** Batches of the curve from a place on, in their order. */
   curve(from: BatchPlace, limit: number): Promise<BatchFact[]>;
-  /** Steps of the curve before a step, the last one first. */
+  /** Steps of the curve before a step, descending. */
   stepsBefore(step: number, limit: number): Promise<StepOfAttempt[]>;
-  /** Attempts with batches at a step, in their order: the last ones. */
+  /** The last attempts with batches at a step, ascending. */
   attemptsAt(step: number, limit: number): Promise<number[]>;
-  /** Losses that were declared at a step, after a rank. */
+  /** Losses that the ranks after `afterRank` declared at a step. */
   declared(at: StepOfAttempt, afterRank: number, limit: number): Promise<ScalarRow[]>;
-  /** Losses of the rows of a batch; undefined where none are kept. */
+  /** Losses of the rows of a batch; undefined when they are not stored. */
   rowLosses(at: StepOfAttempt & PlaceInStep): Promise<Float64Array | undefined>;
 }
 
@@ -73,30 +73,30 @@ export const toStepOfAttempt = (row: Row): StepOfAttempt => ({
   attempt: Number(row['attempt']),
 });
 
-/** @param row with the column `losses`; undefined where none are kept */
+/** @param row with the column `losses`; undefined when no row losses are stored */
 export function toRowLosses(row: Row | undefined): Float64Array | undefined {
-  // A copy is aligned.
+  // Float64Array requires an aligned buffer: a copy is aligned.
   return row && new Float64Array(new Uint8Array(row['losses'] as Uint8Array).buffer);
 }
 
-/** True when two batches have the same content. Where one is a pair, only the sums can be compared. */
+/** True when two batches have the same content. When labels of one are unknown, equal sums count as equal content. */
 export function isSameContent(a: BatchFact, b: BatchFact): boolean {
   if (Buffer.compare(a.digest, b.digest) === 0) return true;
   const hasRows = a.labelDigest !== undefined && b.labelDigest !== undefined;
   return !hasRows && Object.is(a.numerator, b.numerator) && Object.is(a.denominator, b.denominator);
 }
 
-/** True or false for labels that are known of both. */
+/** True when two batches have the same labels; undefined when the labels of one are unknown. */
 export function hasSameLabels(a: BatchFact, b: BatchFact): boolean | undefined {
   if (a.labelDigest === undefined || b.labelDigest === undefined) return undefined;
   return Buffer.compare(a.labelDigest, b.labelDigest) === 0;
 }
 
-/** Its loss: NaN when nothing is counted. */
+/** Loss of a batch; NaN when nothing is counted. */
 export const lossOfBatch = ({ numerator, denominator }: Pick<BatchFact, 'numerator' | 'denominator'>): number =>
   numerator / denominator;
 
-/** (b − a) / |a|: 0 for the same loss, also where it is not finite. */
+/** (b − a) / |a|; 0 for equal losses, including equal non-finite losses. */
 export function relativeDifference(a: number, b: number): number {
   return Object.is(a, b) || a === b ? 0 : (b - a) / Math.abs(a);
 }

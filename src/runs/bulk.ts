@@ -19,7 +19,7 @@ const FIELDS: readonly string[] = [...Object.keys(KEY_FIELDS), ...PAIR_FIELDS, .
 
 /**
  * Items of a bulk recording, each as a recording, or as the error of an invalid item.
- * @throws LossmeterError bad_request for another body than an array, and for too many items or scalars
+ * @throws LossmeterError bad_request for a body that is not an array, and for too many items or scalars
  */
 export function readItems(run: string, given: unknown): (KeyedRecording | LossmeterError)[] {
   if (!Array.isArray(given)) {

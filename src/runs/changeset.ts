@@ -12,7 +12,7 @@ export interface ChangedStep extends StepColumns {
   ranks: number;
   /** True for a new step. */
   isNew: boolean;
-  /** True when ranks of an earlier attempt are left at it, which are dropped. */
+  /** True when the step still has ranks of an earlier attempt, which must be dropped. */
   dropsRanks: boolean;
 }
 
@@ -28,7 +28,7 @@ export interface ChangedRun {
   batches: number;
   steps: number;
   nonFinite: number;
-  /** Least number of its ranks. */
+  /** Lower bound of its number of ranks: the highest recorded rank plus 1. */
   ranks: number;
   /** New names of scalars. */
   series: number;
@@ -40,7 +40,7 @@ export interface NewBatch {
   recording: Recording;
 }
 
-/** An attempt that is new, or that begins earlier than known. */
+/** A new attempt, or one whose first step is earlier than stored. */
 export interface ChangedAttempt {
   run: number;
   attempt: number;
@@ -67,7 +67,7 @@ export interface NewScalar {
   value: number | null;
 }
 
-/** Recordings of one attempt for each run, none of which supersedes a step. */
+/** Recordings of one attempt per run. None of them supersedes a step. */
 export class Changeset {
   readonly #batches = new Map<string, NewBatch>();
   readonly #ranks = new Map<string, ChangedRank>();
@@ -109,12 +109,12 @@ export class Changeset {
     return this.#scalars.values().map(({ row }) => row);
   }
 
-  /** True when what was added leaves the recording's attempt as it is known. */
+  /** True when all recordings added for the run have the attempt of this recording, so that its facts still hold. */
   fits({ run, key }: KnownRecording): boolean {
     return (this.#attempts.get(run)?.attempt ?? key.attempt) === key.attempt;
   }
 
-  /** The recording with what was added since it was read. */
+  /** Returns the recording with its facts updated by the recordings that were added since it was read. */
   updated(one: KnownRecording): KnownRecording {
     const { run, key, scalars = [] } = one;
     const changed = this.#runs.get(run);
@@ -133,7 +133,7 @@ export class Changeset {
     };
   }
 
-  /** Adds a recording, of which something is new. */
+  /** Adds a recording whose batch or scalars are new, at least in part. */
   add(one: KnownRecording): void {
     const { run, key, recording } = one;
     if (!this.#runs.has(run)) this.#runs.set(run, { run, batches: 0, steps: 0, nonFinite: 0, ranks: 0, series: 0 });
@@ -184,7 +184,7 @@ export class Changeset {
       changed.points++;
       this.#series.set(seriesName, changed);
       const { attempt, step, rank } = key;
-      // SQLite has no -0.
+      // SQLite cannot store −0: the sum −0 + 0 is 0.
       const row = { run, series, attempt, step, rank, value: toReal(value + 0) };
       this.#scalars.set(scalarName(run, series, key), { row, value });
     }

@@ -5,7 +5,7 @@ import { firstDifferingRow } from './disagreement/row-losses.ts';
 import type { DifferingRow } from './disagreement/row-losses.ts';
 import type { BatchPlace } from './store.ts';
 
-/** Batches that are read at a time, and in all, of each run. */
+/** Batches per read, and most batches that one comparison reads of each run on average. */
 const BATCHES_AT_ONCE = 1000;
 const MOST_READ = 20_000;
 
@@ -14,22 +14,22 @@ export interface Difference {
   batch: BatchFact;
   other: BatchFact;
   sameLabels: boolean | undefined;
-  /** Undefined where the rows of one of them are not kept. */
+  /** First row that differs; undefined when the row losses of one batch are not stored. */
   row: DifferingRow | undefined;
 }
 
 export interface Comparison {
-  /** Batches that both runs have, and that are the same. */
+  /** Number of batches that both runs have with the same content. */
   same: number;
   difference: Difference | undefined;
-  /** The first batches that only one of the runs has, before the end of the other. */
+  /** The first batches that only one run has, before the end of the other run. */
   onlyHere: BatchPlace | undefined;
   onlyThere: BatchPlace | undefined;
-  /** Place from which the comparison goes on; undefined at its end. */
+  /** Place where the next comparison continues; undefined when this one is complete. */
   next: BatchPlace | undefined;
 }
 
-/** Compares two runs from a place on, up to their first difference, the end of one, or the end of what is read. */
+/** Compares two runs from a place on. Stops at the first difference, at the end of a run, or after 2 · MOST_READ batches. */
 export async function compareRuns(facts: BatchFacts, other: BatchFacts, from: BatchPlace): Promise<Comparison> {
   const [here, there] = [new Reader(facts, from), new Reader(other, from)];
   const result: Comparison = {
@@ -69,7 +69,7 @@ class Reader {
   #page: readonly BatchFact[] = [];
   #at = 0;
   #next: BatchPlace | undefined;
-  /** Batches that were passed. */
+  /** Number of batches that were skipped. */
   read = 0;
 
   constructor(facts: BatchFacts, from: BatchPlace) {

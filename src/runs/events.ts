@@ -12,10 +12,10 @@ const HEARTBEAT_MS = 15_000;
 /** Milliseconds for which changes are gathered before one event is sent. */
 const GATHER_MS = 50;
 
-/** Store replies shared between streams. */
+/** Most store replies that are shared between streams. */
 const MOST_SHARED = 64;
 
-/** Last event of a run. */
+/** Last event of a stream, after the run was removed. */
 const DELETED = 'event: deleted\ndata: {}\n\n';
 
 /**

@@ -1,10 +1,10 @@
-/** Most bytes of a name in a file name: file systems take 255 with the ending. */
+/** Most bytes of the run in a file name: file systems allow 255 bytes, including the ending. */
 const MOST_BYTES = 200;
 
-/** Characters that file systems refuse or take for folders, and marks that turn the direction of text around. */
+/** Characters that file systems reject or treat as separators, and marks that change the direction of text. */
 const UNSAFE = /[/\\:*?"<>|\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
-/** Characters of the file name for clients that read no `filename*`. */
+/** Characters that are replaced in `filename`, which clients without support for `filename*` read. */
 const NOT_PLAIN = /[^\w .~=,+@()-]/gu;
 
 /**
@@ -18,7 +18,7 @@ export function attachmentOf(run: string, ending: string): string {
   return plain === stem ? header : `${header}; filename*=UTF-8''${encode(stem + ending)}`;
 }
 
-/** Cuts a text between two characters. */
+/** Shortens a text to at most MOST_BYTES bytes of UTF-8 without splitting a character. */
 function shorten(text: string): string {
   let bytes = 0;
   let short = '';
@@ -30,7 +30,7 @@ function shorten(text: string): string {
   return short;
 }
 
-/** Percent-encodes a value of RFC 8187, in which fewer characters are plain than in a URL. */
+/** Percent-encodes a value for RFC 8187, which also requires it for `'`, `(`, `)` and `*`. */
 const encode = (text: string): string =>
   encodeURIComponent(text).replaceAll(
     /['()*]/g,

@@ -8,13 +8,13 @@ const PAGE = 500;
 
 /** Sequence number up to which changes were reported. */
 export interface FollowerPosition {
-  /** The position; undefined while another replica reports. */
+  /** Resolves to the position; to undefined while another replica reports. */
   take: () => Promise<number | undefined>;
-  /** Moves it on: what comes before is not reported again. */
+  /** Stores a new position. Changes up to it are not reported again. */
   keep: (sequence: number) => Promise<void>;
 }
 
-/** A position in memory, from which nobody else reports. */
+/** Position in memory, for a store without replicas. */
 class OwnPosition implements FollowerPosition {
   readonly #store: RunStore;
   #sequence: number | undefined;
@@ -41,7 +41,7 @@ export interface ChangedStep {
 }
 
 /**
- * Reports every changed step of all runs, in the order of the changes. Of a step that changed several times it reports
+ * Reports every changed step of all runs, in the order of the changes. For a step that changed several times, it reports
  * the newest state. Reads in the background: recordings do not wait for it.
  */
 export class RunFollower {
@@ -53,7 +53,7 @@ export class RunFollower {
   #hasStarted = false;
   readonly #drain = new Drain(() => this.#readAll());
 
-  /** @param position of what was reported; by default that of this process, which begins at its start */
+  /** @param position of the reports; by default a position in memory, which begins at the call of `start` */
   constructor(
     store: RunStore,
     changes: RunChanges,
@@ -68,13 +68,13 @@ export class RunFollower {
     this.#unsubscribe = changes.subscribeAll(() => this.#read());
   }
 
-  /** Starts with changes from now on. */
+  /** Starts to report the changes after the position. */
   async start(): Promise<void> {
     await this.#position.take();
     this.#hasStarted = true;
   }
 
-  /** Reads the changes that exist now, and no later ones. */
+  /** Stops following, and waits until a read that was requested has ended. */
   async close(): Promise<void> {
     this.#unsubscribe();
     await this.#drain.settled();

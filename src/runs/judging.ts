@@ -13,7 +13,7 @@ export function judged(point: StepPoint, before: readonly number[], expectedRank
   return { ...point, complete: point.ranks >= expectedRanks, spike };
 }
 
-/** Judges consecutive steps. @param before finite losses before the first of them, in the order of their steps */
+/** Judges consecutive steps. @param before finite losses before the first step, in the order of their steps */
 export function judgedInOrder(
   points: readonly StepPoint[],
   before: readonly number[],

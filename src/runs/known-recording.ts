@@ -7,43 +7,43 @@ import { MOST_SERIES } from './scalars.ts';
 export interface KnownScalar {
   /** Number of the series within the run; undefined for a new name. */
   series: number | undefined;
-  /** Its value at the step, the attempt and the rank; undefined where there is none. */
+  /** Recorded value at the step, attempt and rank; undefined when there is none. */
   value: number | undefined;
 }
 
-/** Id in place of that of a run that may not be created. */
+/** Stands for the id of a run that must not be created. */
 export const NO_RUN = 0;
 
-/** A recording with what the history has about it. */
+/** A recording with the facts of the history about it. */
 export interface KnownRecording extends KeyedRecording {
-  /** Id of its run; NO_RUN for a new run that its creator may not have. */
+  /** Id of its run; NO_RUN for a new run beyond the quota of its creator. */
   run: number;
   /** Ranks that the run expects; null for any number. */
   expectedRanks: number | null;
   /** Number of series of the run. */
   series: number;
-  /** Attempt that holds at its step: the highest that began at it, or before it; undefined without one. */
+  /** Current attempt at its step: the highest attempt that began at or before it; undefined when there is none. */
   attempt: number | undefined;
   /** First step of its own attempt; undefined for a new attempt. */
   firstStep: number | undefined;
   /** Digest of the micro-batch under its key; undefined when there is none. */
   digest: Uint8Array | undefined;
-  /** Its step, of its own attempt; undefined where there is none. */
+  /** Row of its step, if that has the same attempt; otherwise undefined. */
   step: Row | undefined;
-  /** Its rank at that step; undefined where there is none. */
+  /** Row of its rank at that step; undefined when there is none. */
   rank: Row | undefined;
-  /** True where ranks of an earlier attempt are left at its step. */
+  /** True when its step still has ranks of an earlier attempt. */
   hasOldRanks: boolean;
-  /** Attempt of the first step from its own on; undefined when there is none. */
+  /** Attempt of the first stored step at or after its own step; undefined when there is none. */
   nextAttempt: number | undefined;
   /** Facts about its scalars, in their order. */
   known: readonly KnownScalar[];
 }
 
-/** True for values that are the same content: NaN is equal to NaN. */
+/** True for equal values. NaN equals NaN. */
 const isSame = (a: number, b: number): boolean => a === b || (Number.isNaN(a) && Number.isNaN(b));
 
-/** Outcome of a recording that is not to be written; undefined for one with something new. */
+/** Outcome of a recording that must not be written; undefined for a recording with new content. */
 export function outcomeOf(one: KnownRecording): Outcome | undefined {
   const { key, recording, scalars = [], known, attempt, digest, expectedRanks } = one;
   if (one.run === NO_RUN) return 'over_quota';

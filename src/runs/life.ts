@@ -1,14 +1,14 @@
-/** States of runs: what the trainer says, and what its silence says. */
+/** State of a run, from the state that its trainer said last and the time since its last recording. */
 import type { RunState } from '../contract/run-metadata.ts';
 import { isActive } from './activity.ts';
 import type { RunSummary } from './record.ts';
 
-/** Milliseconds of silence after which a run that is said to be running counts as crashed. */
+/** Milliseconds without a recording after which a run that was said to be running counts as crashed. */
 const SILENT_MS = 30 * 60_000;
 
 /**
- * Milliseconds after the end of a run in which recordings belong to it: those of other ranks, and those that a trainer
- * sends again. Later recordings show that it runs again.
+ * Milliseconds after the said end of a run in which recordings do not restart it: other ranks may be late, and a trainer
+ * may retry. A later recording shows that the run is running again.
  */
 const LATE_MS = 60_000;
 

@@ -1,4 +1,4 @@
-/** Runs that a query selects: exactly, and by conditions of SQL that leave most of the others out. */
+/** Tests for the runs of a query: SQL conditions that exclude most other runs, and an exact test of the remaining rows. */
 import type { Labels } from '../contract/run-metadata.ts';
 import { isActive } from './activity.ts';
 import { stateOf } from './life.ts';
@@ -8,19 +8,19 @@ import type { RunQuery } from './run-query.ts';
 import { matches, wordsOf } from './search.ts';
 import type { RunCounts } from './store.ts';
 
-/** Columns of a run that decide whether it matches, beside its labels and its tags. */
+/** Columns of a run that the exact test reads, except labels and tags. */
 const COLUMNS = 'id, name, updated_at, batches, non_finite_steps, state, said_at, archived';
 
-/** The test of a query. */
+/** Exact test of a query. */
 export interface Matcher {
   /** Columns that `matches` reads. */
   columns: string;
-  /** True for a query that the conditions alone decide. */
+  /** True for a query that the SQL conditions alone decide. */
   isPlain: boolean;
   matches: (row: Row) => boolean;
 }
 
-/** A number, as people and programs write it. */
+/** Decimal number, optionally with an exponent. */
 const NUMBER = /^-?\d+(?:\.\d+)?(?:e[+-]?\d+)?$/i;
 
 const factsOf = (row: Row) => ({
@@ -29,7 +29,7 @@ const factsOf = (row: Row) => ({
   batches: Number(row['batches']),
 });
 
-/** Makes the test of a query, for rows that its conditions selected. */
+/** Makes the exact test of a query, for rows that its SQL conditions selected. */
 export function matcherOf({ search, state, labels = [], tags = [] }: RunQuery, now: number): Matcher {
   const words = wordsOf(search);
   const parts = words.flatMap((word) => word.split('=')).filter((part) => SIMPLE.test(part));
@@ -49,10 +49,10 @@ export function matcherOf({ search, state, labels = [], tags = [] }: RunQuery, n
   };
 }
 
-/** Text that JSON writes as it is. */
+/** Lower-case text that JSON writes without escapes. */
 const SIMPLE = /^[a-z0-9._/-]+$/;
 
-/** True for a run that may match: its name and its labels, which are not read yet, have all parts of the words. */
+/** True for a run that may match: its name and its labels, as unparsed JSON, contain all parts of the words. */
 function hasParts(row: Row, parts: readonly string[]): boolean {
   const text = `${row['name'] as string}\n${row['labels'] as string}`.toLowerCase();
   return parts.every((part) => text.includes(part));
@@ -66,7 +66,7 @@ function partsOf(label: string): [name: string, value: string] {
   return [label.slice(0, at), label.slice(at + 1)];
 }
 
-/** True for labels with a given one: 1e-4 is the number 0.0001, and a text is compared as it is. */
+/** True when the labels include a given label. Numbers are compared by value (1e-4 equals 0.0001), texts exactly. */
 function hasLabel(labels: Labels, label: string): boolean {
   const [name, text] = partsOf(label);
   const value = Object.hasOwn(labels, name) ? labels[name] : undefined;
@@ -82,9 +82,9 @@ export function addTo(counts: RunCounts, row: Row, now: number): void {
 }
 
 /**
- * Conditions of SQL that every matching run meets: archived or not, and texts that the columns of labels and tags must
- * have. The columns are JSON, in which each label and each tag has one form.
- * @param find makes the condition that a column has a text
+ * SQL conditions that every matching run meets: the archived flag, and texts that the columns of labels and tags must
+ * contain. The columns are JSON, in which each label and each tag has one form.
+ * @param find makes the condition that a column contains a text
  */
 export function conditionsOf(
   { labels = [], tags = [], archived = 'false' }: RunQuery,

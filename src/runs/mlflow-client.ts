@@ -22,7 +22,7 @@ export const MOST_METRICS = 1000;
 /** Tag by which an existing run is found. */
 const RUN_TAG = 'lossmeter.run';
 
-/** Most characters of the name of a run that MLflow's databases take. */
+/** Most characters of a run name that MLflow's databases accept. */
 const MOST_NAME = 250;
 
 const ANSWER_WITHIN_MS = 30_000;

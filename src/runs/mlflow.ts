@@ -8,8 +8,8 @@ import { batchPages } from './store.ts';
 import type { RunStore } from './store.ts';
 
 /**
- * Milliseconds for which steps are gathered before they are logged. Of a step that changes meanwhile only the newest
- * state is logged.
+ * Milliseconds for which steps are gathered before they are logged. When a step changes meanwhile, only its newest state
+ * is logged.
  */
 const GATHER_MS = 1000;
 
@@ -34,7 +34,7 @@ export class MlflowLogger {
   readonly #closing = new AbortController();
   /** Pending steps by run, then by step. */
   readonly #waiting = new Map<string, Map<number, CurvePoint>>();
-  /** Names of runs by their ids, and former names of renamed runs that MLflow has to learn of. */
+  /** Names of runs by id; and former names, by new name, of runs that are not yet renamed in MLflow. */
   readonly #names = new Map<number, string>();
   readonly #renamed = new Map<string, string>();
   readonly #drain = new Drain(() => this.#sendAll());
@@ -102,7 +102,7 @@ export class MlflowLogger {
     // One step after another: each may read many batches.
     for (const point of points) metrics.push(...(await this.#metricsOf(run, point)));
     try {
-      // Another run may have a former name by now.
+      // Renames come first, because another run may have a former name by now.
       for (const [name, former] of this.#renamed) await this.#rename(former, name);
       await this.#client.log(run, metrics);
     } catch (error) {

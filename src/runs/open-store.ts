@@ -8,20 +8,20 @@ import { ThreadedStore } from './thread/store.ts';
 
 /** A store as a service uses it. */
 export interface ServiceStore extends RunStore {
-  /** Opens it, before any other call. @throws Error when it cannot be used as it is set up */
+  /** Opens the store, before any other call. @throws Error when it cannot be opened as configured */
   open: () => Promise<void>;
   /** Pages of the history as text. */
   readonly pages: Pages;
   /**
-   * Position of a follower in the changes, where replicas share it.
+   * Position of a follower in the changes, which replicas share; undefined for a store without replicas.
    * @param name of the follower
    */
   position?: (name: string) => FollowerPosition;
-  /** True for the replica that works for all of them, where there are replicas. */
+  /** True for the replica that does the work of all replicas; undefined for a store without replicas. */
   readonly leads?: boolean;
 }
 
-/** Place of a history, and bounds of its use. */
+/** Location of a history, and limits of its use. */
 export interface StoreSettings {
   /** Path of an SQLite file, `:memory:`, or URL of PostgreSQL. */
   store: string;
@@ -35,14 +35,14 @@ export const isPostgres = (store: string): boolean => /^postgres(?:ql)?:\/\//.te
 /**
  * Makes the store that the settings name.
  * @param onChange called for each run that another replica changed
- * @param onConversion called with the number of steps in which a file of an earlier version will be converted
+ * @param onConversion called with the number of migrations that a file of an earlier version needs, if any
  */
 export async function makeStore(
   { store, storeConnections }: StoreSettings,
   { onChange, onConversion }: { onChange: (run: string) => void; onConversion: (steps: number) => void },
 ): Promise<ServiceStore> {
   if (isPostgres(store)) {
-    // The client of PostgreSQL is loaded where it is used: it would take a part of every start.
+    // Loads the client of PostgreSQL on demand, because loading it slows the start.
     const { PostgresStore } = await import('./postgres/store.ts');
     return new PostgresStore({ url: store, connections: storeConnections, onChange });
   }

@@ -1,6 +1,6 @@
 import { LossmeterError } from '../errors.ts';
 
-/** The key that asks for a run, which owns the run when it is new. */
+/** API key of a request, which becomes the owner of a new run. */
 export interface Creator {
   /** Name of the key. */
   owner: string;
@@ -8,7 +8,7 @@ export interface Creator {
   mostRuns: number | undefined;
 }
 
-/** Refusal of a new run. */
+/** Error for a new run beyond the quota of its creator. */
 export function overQuota(run: string, { owner, mostRuns }: Creator): LossmeterError {
   const detail = `the run ${run} cannot be created: the key ${owner} has created ${mostRuns} runs, the maximum of a key; delete some`;
   return new LossmeterError('quota_exceeded', detail);

@@ -27,13 +27,13 @@ export interface Recording {
   digest: Uint8Array;
   /** Device that computed it, as the trainer names it. */
   device?: string | undefined;
-  /** Digest of the labels; undefined where none came. */
+  /** Digest of the labels; undefined for a pair, and for labels with too little information. */
   labelDigest?: Uint8Array | undefined;
-  /** Losses of its rows, which are kept where the batch is wrong: see disagreement/row-losses.ts. */
+  /** Losses of its rows, which are stored only for some batches: see disagreement/row-losses.ts. */
   rowLosses?: Float64Array | undefined;
 }
 
-/** Named numbers of a step and a rank, beside the loss. */
+/** Named numbers of a step and a rank, besides the loss. */
 export type Scalars = readonly (readonly [name: string, value: number])[];
 
 /** A recording under the key of a micro-batch: the batch, scalars of its step and rank, or both. */
@@ -59,9 +59,9 @@ export interface RecordedBatch
 }
 
 /**
- * Result of a recording, which is in the history when it was created or repeated. `unexpected`: its rank is not one of the
- * expected ranks. `full`: the run has too many names of scalars. `over_quota`: the run would be new, and its creator has as
- * many as it may have.
+ * Result of a recording. Created and repeated recordings are in the history. `unexpected`: the rank is not below the run's
+ * expected ranks. `full`: the run would have too many names of scalars. `over_quota`: the run would be new, and its creator
+ * owns the maximum number of runs.
  */
 export type Outcome = 'created' | 'repeated' | 'conflict' | 'superseded' | 'unexpected' | 'full' | 'over_quota';
 
@@ -72,11 +72,11 @@ export interface StepPoint {
   /** Σ numerators and Σ denominators over ranks and micro-batches, each rounded once. */
   numerator: number;
   denominator: number;
-  /** numerator / denominator: NaN where nothing is counted. */
+  /** numerator / denominator; NaN when nothing is counted. */
   loss: number;
   /** Ranks that reported. */
   ranks: number;
-  /** The least and the greatest finite local loss of a rank; undefined when none is finite. */
+  /** Least and greatest finite loss of a rank; undefined when no rank has a finite loss. */
   rankLosses: { min: number; max: number } | undefined;
   nonFinite: boolean;
   /** Causes of the non-finite batches. */
@@ -97,7 +97,7 @@ export interface CurvePoint extends StepPoint {
   spike: boolean;
 }
 
-/** State that was said last, and when: in milliseconds since 1970. */
+/** State that the trainer said last, and the time of that in milliseconds since 1970. */
 export interface Said {
   state: SaidState;
   at: number;
@@ -129,7 +129,7 @@ export interface RunSummary {
   batches: number;
   steps: number;
   nonFiniteSteps: number;
-  /** The highest rank that reported, and 1. */
+  /** Highest rank that reported, plus 1. */
   ranks: number;
   last: { step: number; loss: number } | undefined;
   /** Step of the least finite loss. */

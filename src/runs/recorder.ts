@@ -14,7 +14,7 @@ import type { Creator } from './quota.ts';
 import { MOST_SERIES } from './scalars.ts';
 import type { RunStore } from './store.ts';
 
-/** Largest body, in bytes, that is evaluated without first checking the attempts before it. */
+/** Largest body, in bytes, that is evaluated without first checking that its attempt is current. */
 const SHORT_BYTES = 2 ** 20;
 
 /** An evaluation that is recorded. */
@@ -56,7 +56,7 @@ export class Recorder {
     const evaluated = await this.#evaluator.evaluate(recordingOf(key), body);
     try {
       const { evaluation, digest, labelDigest, device, scalars } = evaluated.answer;
-      // A copy: a view would be sent with all of its buffer.
+      // Copies the losses: a view would be sent to the thread with its whole buffer.
       const rowLosses = evaluated.answer.rowLosses?.slice();
       const diagnostics = keepDiagnostics(evaluation.diagnostics);
       const { numerator, denominator } = evaluation;
@@ -75,8 +75,8 @@ export class Recorder {
    * Records pairs and scalars of a run durably, each as `record` does.
    * @param items recordings; an error stands for an invalid item
    * @param creator owner of the run when it is new; undefined for none
-   * @returns for each item its outcome, or its error
-   * @throws LossmeterError quota_exceeded: then none is recorded into the run
+   * @returns outcome or error of each item
+   * @throws LossmeterError quota_exceeded; then no item is recorded
    */
   async recordMany(
     run: string,
@@ -128,7 +128,7 @@ export class Recorder {
 
 const isKept = (outcome: Outcome): boolean => outcome === 'created' || outcome === 'repeated';
 
-/** Why a recording is not in the history; undefined when it is. */
+/** Error for a recording that is not in the history; undefined for a recording that is. */
 function refusalOf(
   { key, creator }: Pick<KeyedRecording, 'key' | 'creator'>,
   outcome: Outcome,

@@ -6,11 +6,11 @@ import type { KeyedRecording, Outcome } from './record.ts';
 import type { RecordOutcome } from './recording.ts';
 import { MOST_RECORDINGS } from './store.ts';
 
-/** Most calls that wait for their transaction, and most recordings of all calls. */
+/** Most calls that wait for their transaction, and most waiting recordings of all calls. */
 const MOST_CALLS = 1024;
 const MOST_WAITING = 16_384;
 
-/** A call whose recordings wait, or are written. */
+/** A call whose recordings wait or are being written. */
 interface Call {
   recordings: readonly KeyedRecording[];
   /** Outcomes so far, in the order of the recordings. */

@@ -15,12 +15,15 @@ export const MOST_DROPPED = 1000;
  */
 export type RecordOutcome<Failure = unknown> = { outcome: Outcome } | { failure: Failure } | { dropping: true };
 
-/** End of a round: nothing left; the changes must be written before the next; or steps must be dropped for one. */
+/**
+ * End of a round. `done`: no recording is left. `full`: the changes must be written before the next recording. `dropFor`:
+ * steps must be dropped for this recording.
+ */
 type RoundEnd = 'done' | 'full' | { dropFor: KnownRecording };
 
 /**
  * Decides recordings in their order and gathers the changes, until one depends on changes that are not written yet.
- * @param outcomes takes an outcome for each that is decided
+ * @param outcomes receives the outcome of each decided recording
  */
 export function decide(known: Iterable<KnownRecording>, changes: Changeset, outcomes: RecordOutcome[]): RoundEnd {
   for (const read of known) {
@@ -32,7 +35,7 @@ export function decide(known: Iterable<KnownRecording>, changes: Changeset, outc
       continue;
     }
     if (one.nextAttempt !== undefined && one.nextAttempt < one.key.attempt) {
-      // Steps are dropped before anything else of the round.
+      // Drops steps only at the start of a round, before other changes.
       return changes.isEmpty ? { dropFor: one } : 'full';
     }
     changes.add(one);

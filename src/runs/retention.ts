@@ -5,14 +5,14 @@ import type { RunStore } from './store.ts';
 const FIRST_MS = 60_000;
 const LOOK_MS = 10 * 60_000;
 
-/** Milliseconds for which a run is kept after its last recording, whatever the rules say. */
+/** Milliseconds for which a run is kept after its last recording, under any rule. */
 const KEPT_MS = 3_600_000;
 const DAY_MS = 86_400_000;
 
 /** Rule that a run was deleted by. */
 export type RetentionRule = 'age' | 'size';
 
-/** Rules of what is kept; undefined for none. */
+/** Retention rules; undefined for no rule. */
 export interface RetentionRules {
   /** Days without a recording after which a run is deleted. */
   days: number | undefined;
@@ -20,7 +20,7 @@ export interface RetentionRules {
   bytes: number | undefined;
 }
 
-/** Store that says which replica works for all of them; a store without replicas does not say it. */
+/** Store whose `leads` is true for the replica that deletes runs; undefined in a store without replicas. */
 type Retained = Pick<RunStore, 'removeOldest' | 'size'> & { readonly leads?: boolean };
 
 export interface RetentionListener {
@@ -28,7 +28,7 @@ export interface RetentionListener {
   onFailure: (error: unknown) => void;
 }
 
-/** Deletes old runs, the one that has rested longest first. Of several replicas one does so. */
+/** Deletes old runs, in the order of their last recordings. Only one of several replicas does this. */
 export class Retention {
   readonly #store: Retained;
   readonly #rules: RetentionRules;
@@ -86,7 +86,7 @@ export class Retention {
     return ((await this.#store.size()) ?? 0) > bytes;
   }
 
-  /** Deletes the run that has rested longest, when it has rested for a time. @returns false when there is none */
+  /** Deletes the run with the oldest last recording, if that is older than `restedMs`. @returns false when there is none */
   async #deleteOldest(restedMs: number, rule: RetentionRule): Promise<boolean> {
     if (!this.#works) return false;
     const run = await this.#store.removeOldest(Date.now() - restedMs);

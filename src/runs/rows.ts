@@ -47,12 +47,12 @@ export function toMetadata(row: Row): RunMetadata {
 export const toLabels = (row: Row): Labels => JSON.parse(row['labels'] as string) as Labels;
 export const toTags = (row: Row): string[] => JSON.parse(row['tags'] as string) as string[];
 
-/** State that was said of a run; undefined for none. */
+/** State that the trainer said last; undefined when it never said one. */
 export function toSaid({ state, said_at: at }: Row): Said | undefined {
   return state === null ? undefined : { state: state as SaidState, at: Number(at) };
 }
 
-/** Columns that change with the metadata of a run: null for those that keep their values. */
+/** Columns that change with the metadata of a run; null for columns that keep their values. */
 export function metadataColumns({ labels, expectedRanks, state, notes, tags, archived }: RunMetadata, now: number) {
   return {
     labels: labels === undefined ? null : JSON.stringify(labels),
@@ -68,7 +68,7 @@ export function metadataColumns({ labels, expectedRanks, state, notes, tags, arc
 /** Points of a sparkline. */
 export const SPARKLINE = 64;
 
-/** Summary of a run from its row, and from what its steps say. */
+/** Summary of a run, from its row and from its steps. */
 export function toSummary(row: Row, ofSteps: Pick<RunSummary, 'last' | 'best' | 'sparkline'>): RunSummary {
   const { expectedRanks, notes = '', archived = false } = toMetadata(row);
   return {
@@ -119,7 +119,7 @@ function tellOf(
   return isFirst ? { ...told, summary: diagnostics.summary, rank, microBatch } : told;
 }
 
-/** A step with one more batch, as the columns that follow from the batches alone. */
+/** Columns of a step after one more batch, computed from its batches alone. */
 export interface StepColumns {
   numerators: Uint8Array;
   denominators: Uint8Array;
@@ -154,7 +154,7 @@ export function addToStep(step: Row | undefined, recording: Recording, key: Batc
   };
 }
 
-/** A rank of a step with one more batch. */
+/** Columns of a rank at a step, after one more batch. */
 export interface RankColumns {
   numerators: Uint8Array;
   denominators: Uint8Array;
@@ -168,7 +168,7 @@ export function addToRank(rank: Row | undefined, recording: Recording): RankColu
   return { ...sums.toBytes(), loss: toFinite(sums.value.loss) };
 }
 
-/** A batch as the columns that follow its key. */
+/** Columns of a batch without its key and its time. */
 export function batchColumns({ numerator, denominator, diagnostics, digest, device, labelDigest }: Recording) {
   return {
     numerator: toReal(numerator),
@@ -190,7 +190,7 @@ function toDiagnosticsText(diagnostics: RecordedDiagnostics): string | null {
   return found ? stringify(diagnostics) : null;
 }
 
-/** Place and pair of a batch, which all reads of batches have. */
+/** Place, numerator and denominator of a batch, which every read of batches returns. */
 export const toKeyedPair = (row: Row) => ({
   step: Number(row['step']),
   attempt: Number(row['attempt']),
@@ -253,7 +253,10 @@ export function toAttempt(row: Row): Attempt {
   return { attempt: Number(row['attempt']), firstStep: Number(row['first_step']), isLive: Number(row['live']) === 1 };
 }
 
-/** @param rows of series, in the order of their keys; `holds` is 1 for numbers of the curve @param limit of the rows */
+/**
+ * @param rows of series, in the order of their keys; `holds` is 1 for numbers of the curve
+ * @param limit on the number of rows
+ */
 export function toExportPage(rows: readonly Row[], limit: number): ScalarExportPage {
   const numbers = (row: Row) => ({
     attempt: Number(row['attempt']),

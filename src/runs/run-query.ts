@@ -1,4 +1,4 @@
-/** Lists of runs: their orders, and the places where their pages begin. */
+/** Queries for lists of runs, and the cursors of their pages. */
 import { createHash } from 'node:crypto';
 import { faultOfRunName } from '../contract/run-name.ts';
 import type { RunState } from '../contract/run-metadata.ts';
@@ -16,11 +16,11 @@ export interface RunQuery {
   labels?: readonly string[] | undefined;
   /** Tags that must all match. */
   tags?: readonly string[] | undefined;
-  /** Archived runs, the others, or `any`; by default the others. */
+  /** `true` for archived runs, `false` for other runs, `any` for both; by default `false`. */
   archived?: (typeof ARCHIVED)[number] | undefined;
 }
 
-/** Keys of a run in the order of a list: the id; the name; the time of the last change and the id. */
+/** Sort key of a run in a list: its id; its name; or the time of its last change and its id. */
 export type RunPlace = readonly (string | number)[];
 
 /** Makes the cursor that continues a list after a place. */
@@ -53,7 +53,7 @@ function digestOf(query: RunQuery): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
-/** Filters as text, in any order of labels and of tags; empty for none. No search has its first character. */
+/** Filters as text, independent of the order of labels and tags; empty for none. No search contains its line break. */
 function filtersOf({ state, labels = [], tags = [], archived = 'false' }: RunQuery): string {
   const filters = [state ?? '', distinct(labels), distinct(tags), archived];
   const isEmpty = state === undefined && labels.length === 0 && tags.length === 0 && archived === 'false';

@@ -1,19 +1,19 @@
-/** Named numbers of steps, beside the loss. */
+/** Named numbers of steps, besides the loss. */
 import type { StepRange } from './record.ts';
 import { ExactSum } from '../exact-sum.ts';
 import { SPIKE_RULE, findSpikes, isSpike } from '../loss/spike.ts';
 
-/** Most names of a run. */
+/** Most names of scalars in a run. */
 export const MOST_SERIES = 4096;
 
-/** Most numbers before a point with which it is compared. */
+/** Most earlier numbers that a point is compared with. */
 const MOST_COMPARED = 1024;
 
-/** Numbers that are read at a time: of a single point, and of many. */
+/** Rows in the first read of a segment, when a caller may need only one step, and in each further read. */
 const FIRST_ROWS = 64;
 const ROWS_AT_ONCE = 10_000;
 
-/** Points that are read together. */
+/** Points that are read concurrently. */
 const POINTS_AT_ONCE = 100;
 
 /** Most attempts of an answer, and of a curve. */
@@ -22,7 +22,7 @@ export const MOST_ATTEMPTS = 10_000;
 /** A scalar of a run. */
 export interface ScalarSummary {
   name: string;
-  /** Recorded numbers, of all steps, ranks and attempts. */
+  /** Number of recorded values over all steps, ranks and attempts. */
   points: number;
   last: ScalarValue | undefined;
 }
@@ -34,7 +34,7 @@ export interface ScalarValue {
   /** Mean over the ranks. */
   value: number;
   ranks: number;
-  /** Least and greatest finite number of a rank; undefined where none is finite. */
+  /** Least and greatest finite number of a rank; undefined when no rank has a finite number. */
   range: { min: number; max: number } | undefined;
   nonFinite: boolean;
 }
@@ -51,7 +51,7 @@ export interface ScalarPage {
   next: number | undefined;
 }
 
-/** Points of a curve that are asked for. */
+/** Query for points of a curve. */
 export interface ScalarQuery extends StepRange {
   /** Attempt whose steps are read, superseded or not; undefined for the curve. */
   attempt: number | undefined;
@@ -65,7 +65,7 @@ export interface ScalarQuery extends StepRange {
 export interface Attempt {
   attempt: number;
   firstStep: number;
-  /** False where a later attempt began before it, or with it. */
+  /** False when a later attempt began at or before its first step. */
   isLive: boolean;
 }
 
@@ -74,7 +74,7 @@ export interface Segment extends StepRange {
   attempt: number;
 }
 
-/** A number of a rank. */
+/** A number of one rank at a step. */
 export type ScalarRow = [step: number, rank: number, value: number];
 
 /** Steps of a segment, in buckets of `width` steps from `from` on. */
@@ -82,7 +82,7 @@ export interface Buckets extends Segment {
   width: number;
 }
 
-/** Place in an export of scalars: all rows before it were read. */
+/** Place in an export of scalars, after which the export continues. */
 export interface ScalarPlace {
   series: number;
   attempt: number;
@@ -102,30 +102,30 @@ interface ExportedScalar {
 /** Some numbers of all series of a run, without superseded ones. */
 export interface ScalarExportPage {
   rows: ExportedScalar[];
-  /** Undefined after the last. */
+  /** Place of the last row that was read; undefined at the end. */
   next: ScalarPlace | undefined;
 }
 
 /** Rows of one series of a run in a database. */
 export interface ScalarRows {
-  /** Attempts that are live and begin before the end of a range, in the order of their first steps. */
+  /** Live attempts that begin at or before the step `to`, in the order of their first steps. */
   liveAttempts(to: number, limit: number): Promise<Attempt[]>;
   /** Rows of a segment after a step and a rank, in this order. */
   rows(segment: Segment, after: readonly [step: number, rank: number], limit: number): Promise<ScalarRow[]>;
-  /** The last rows of a segment, the last one first. */
+  /** The last rows of a segment, in descending order. */
   lastRows(segment: Segment, limit: number): Promise<ScalarRow[]>;
-  /** The first different steps of a segment. */
+  /** The first distinct steps of a segment. */
   steps(segment: Segment, limit: number): Promise<number[]>;
-  /** The first and the last step of a segment; undefined where it is empty. */
+  /** The first and the last step of a segment; undefined when it is empty. */
   ends(segment: Segment): Promise<StepRange | undefined>;
   /**
-   * Steps of each bucket: those with the least and the greatest finite number; the first and the last with a number that is
-   * not finite.
+   * Steps of each bucket. `finite`: the steps with the least and with the greatest finite number. `nonFinite`: the first and
+   * the last step with a non-finite number.
    */
   extremes(buckets: Buckets): Promise<{ finite: number[]; nonFinite: number[] }>;
 }
 
-/** Segments of a curve: those of all live attempts, or that of one attempt. */
+/** Segments of all live attempts, or the segment of one attempt. */
 async function segmentsOf(
   rows: Pick<ScalarRows, 'liveAttempts'>,
   { from, to }: StepRange,
@@ -142,7 +142,7 @@ async function segmentsOf(
     .filter((segment) => segment.from <= segment.to);
 }
 
-/** Value at the last step of the curve; undefined without one. */
+/** Value at the last step of the curve; undefined for an empty curve. */
 export async function lastValue(rows: ScalarRows): Promise<ScalarValue | undefined> {
   const segments = await segmentsOf(rows, { from: 0, to: Number.MAX_SAFE_INTEGER }, undefined);
   for (const segment of segments.toReversed()) {
@@ -179,7 +179,7 @@ async function scalarPoints(rows: ScalarRows, { attempt, limit, ...range }: Scal
 const toStep = (rows: ScalarRows, { step }: ScalarValue, attempt: number | undefined): Promise<Segment[]> =>
   segmentsOf(rows, { from: 0, to: step }, attempt);
 
-/** Points that show the shape of a range: its ends, and the extremes of buckets of equally many steps. */
+/** Points that show the shape of a range: its ends, and the extremes of buckets of equal width in steps. */
 async function scalarSample(
   rows: ScalarRows,
   { attempt, ...range }: ScalarQuery,
@@ -199,7 +199,7 @@ async function scalarSample(
   }
   const picked = count <= maxPoints ? all : await pick(rows, segments, maxPoints);
   const found = picked.flatMap(({ segment, steps }) => steps.map((step) => ({ segment, step })));
-  // Each of many attempts has its ends.
+  // Each attempt has two ends, so many attempts can have more than maxPoints.
   const every = Math.ceil(found.length / maxPoints);
   const places = found.filter((_, k) => k % every === 0);
   const points: ScalarPoint[] = [];
@@ -216,8 +216,8 @@ async function scalarSample(
 }
 
 /**
- * The point at the end of a segment, compared with those before it; undefined when it vanished meanwhile.
- * @param ranks about how many ranks a step has
+ * The point at the end of a segment, compared with the points before it; undefined when its rows were deleted meanwhile.
+ * @param ranks estimated number of ranks of a step
  */
 async function judgedAt(
   rows: ScalarRows,
@@ -262,7 +262,7 @@ async function pick(
     const inBuckets = (count: number): ReturnType<ScalarRows['extremes']> =>
       rows.extremes({ ...own, width: Math.ceil(length / Math.max(1, Math.floor(count))) });
     const all = await inBuckets(share / 2);
-    // Few numbers are not finite: nearly always all of them fit.
+    // Non-finite numbers are rare: nearly always all of them fit.
     const isFull = all.finite.length + all.nonFinite.length > share && all.nonFinite.length > 0;
     const { finite, nonFinite } = isFull ? await inBuckets(share / 4) : all;
     const steps = new Set([range.from, ...nonFinite, ...finite, range.to]);
@@ -283,7 +283,7 @@ async function valuesBefore(
     if (segment.from >= step) continue;
     const limit = Math.min(left, SPIKE_RULE.window * ranks + 1);
     const found = await rows.lastRows({ ...segment, to: Math.min(segment.to, step - 1) }, limit);
-    // Some ranks of the first step may be missing.
+    // The limit may have cut off some ranks of the first step.
     const isCut = found.length === limit;
     const values = combined(segment.attempt, found.toReversed()).slice(isCut ? 1 : 0);
     before.unshift(...values.map(({ value }) => value).filter(Number.isFinite));

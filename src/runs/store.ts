@@ -59,10 +59,10 @@ export interface RunPage {
   counts: RunCounts | undefined;
 }
 
-/** Steps of all runs that changed, without those of removed runs. */
+/** Changed steps of all runs, without steps of removed runs. */
 export interface ChangePage {
   changed: { run: string; runId: number; step: CurvePoint }[];
-  /** Sequence number up to which the page goes. */
+  /** Sequence number of the last change that the page covers. */
   last: number;
   isFull: boolean;
 }
@@ -103,30 +103,29 @@ export interface RunStore {
   attemptOf(run: string, step: number): Promise<number | undefined>;
   /**
    * Creates or changes a run. Resolves to true for a new run.
-   * @throws LossmeterError quota_exceeded for a new run that its creator may not have
+   * @throws LossmeterError quota_exceeded for a new run beyond the quota of its creator
    */
   describe(run: string, metadata: RunMetadata, creator?: Creator): Promise<boolean>;
-  /** Gives a run another name. What is recorded under the old name from then on makes a new run. */
+  /** Renames a run. Later recordings under the old name create a new run. */
   rename(run: string, name: string): Promise<'renamed' | 'unknown' | 'taken'>;
   /** Removes a run with its steps and batches. Resolves to false for an unknown run. */
   remove(run: string): Promise<boolean>;
   /**
-   * Removes the run that was not recorded into for the longest time, as `remove` does. Resolves to its name, and to
-   * undefined when there is no such run.
-   * @param before time, in milliseconds since 1970, since which no batch was recorded and no state was said
+   * Removes the run with the oldest last recording, as `remove` does. Resolves to its name; to undefined when there is no
+   * such run.
+   * @param before time in milliseconds since 1970; the last recording and the last said state of the run must be earlier
    */
   removeOldest(before: number): Promise<string | undefined>;
   /**
-   * Bytes that the history takes, without space that deletions freed; undefined while rows of a removed run are
-   * deleted.
+   * Bytes of the history, without space that deletions freed; undefined while rows of a removed run are being deleted.
    */
   size(): Promise<number | undefined>;
 
   run(name: string): Promise<RunSummary | undefined>;
   /**
-   * A page of a list of runs. A run that exists during the whole listing is on exactly one page; in the order of
-   * changes, only if it does not change meanwhile.
-   * @param limit most runs: fewer where they have many labels
+   * A page of a list of runs. A run that exists during the whole listing is on exactly one page; with the sort `updated`,
+   * only if it does not change meanwhile.
+   * @param limit most runs; a page has fewer when their labels, tags and notes are long
    * @param after `next` of the page before; undefined for the first page
    */
   runs(query: RunQuery, limit: number, after: RunPlace | undefined): Promise<RunPage>;
@@ -150,15 +149,15 @@ export interface RunStore {
 
   /**
    * A step with its batches from a place on.
-   * @param limit most batches: fewer where their texts are long
+   * @param limit most batches; a page has fewer when their texts are long
    */
   stepPage(run: string, from: BatchPlace, limit: number): Promise<StepPage | undefined>;
 
   /** Attempts of a run, in their order; undefined for an unknown run. */
   attempts(run: string): Promise<Attempt[] | undefined>;
-  /** Steps of one attempt, superseded ones too; undefined for an unknown run. */
+  /** Steps of one attempt, including superseded steps; undefined for an unknown run. */
   attemptSteps(run: string, query: AttemptQuery): Promise<AttemptPage | undefined>;
-  /** Scalars of a run, by their names; undefined for an unknown run. */
+  /** Scalars of a run, in the order of their names; undefined for an unknown run. */
   scalars(run: string): Promise<ScalarSummary[] | undefined>;
   /** Points of a scalar; undefined for an unknown run or name. */
   scalarCurve(run: string, name: string, query: ScalarQuery): Promise<ScalarPage | undefined>;
@@ -175,7 +174,7 @@ export interface RunStore {
   close(): Promise<void>;
 }
 
-/** Batches of steps in pages, of their highest attempts, in the order of step, rank and micro-batch. */
+/** Pages of batches of the steps' highest attempts, in the order of step, rank and micro-batch. */
 export async function* batchPages(
   store: RunStore,
   run: string,

@@ -1,7 +1,7 @@
 /** The tables of a history, which have the same columns in every database. */
 import type { Row } from './rows.ts';
 
-/** Columns of a step beside those of its key. */
+/** Columns of a step without its key. */
 const STEP = [
   ...(['numerators', 'denominators', 'numerator', 'denominator', 'loss', 'ranks'] as const),
   ...(['least', 'greatest', 'bad_batches', 'non_finite', 'causes', 'summary', 'summary_rank'] as const),
@@ -10,7 +10,7 @@ const STEP = [
 
 const BATCH = ['run', 'step', 'attempt', 'rank', 'micro_batch'] as const;
 
-/** Columns of each table, in an order in which rows refer only to rows before them; those of its key come first. */
+/** Columns of each table; key columns come first. Rows of a table refer only to rows of earlier tables. */
 export const TABLES = {
   runs: {
     key: ['id'],
@@ -55,12 +55,12 @@ export interface TableRows {
   rows: readonly Row[];
 }
 
-/** Rows of one statement. */
+/** Most rows that one statement returns. */
 const ROWS_AT_ONCE = 500;
 
-/** All rows of a history, or a history that takes them. */
+/** Tables of a history, whose rows are all read or all written. */
 export interface HistoryTables {
-  /** Hands on all rows, in the order of TABLES and of their keys, of one state of the database. */
+  /** Reads all rows from one snapshot of the database, in the order of TABLES and of their keys. */
   read: (take: (some: TableRows) => Promise<void>) => Promise<void>;
   /**
    * Writes rows into a history without runs, in one transaction.
@@ -71,7 +71,7 @@ export interface HistoryTables {
   close: () => Promise<void>;
 }
 
-/** Rows after a key, in its order, as a statement whose parameters are the values of the key. */
+/** SELECT statement for the rows after a key, in key order. Its parameters are the values of the key. */
 export function selectAfter(table: TableName, name: string, parameter: (k: number) => string): string {
   const { key, columns } = TABLES[table];
   const places = key.map((_, k) => parameter(k)).join(', ');
@@ -85,7 +85,7 @@ export const startOf = (table: TableName): number[] => TABLES[table].key.map(() 
 /** Values of the key of a row. */
 export const keyOf = (table: TableName, row: Row): number[] => TABLES[table].key.map((column) => Number(row[column]));
 
-/** Refusal of a history that is not empty. */
+/** Error for a history that is not empty. */
 export class NotEmptyError extends Error {
   constructor(runs: number) {
     super(`it has ${runs} runs, expected none: rows are copied into an empty history`);

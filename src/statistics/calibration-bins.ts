@@ -18,7 +18,7 @@ export class CalibrationBins {
     this.#gaps[Number.isNaN(bin) ? 0 : bin]!.add(weight * (Number(hit) - confidence));
   }
 
-  /** Sums that `append` adds to those of another batch. */
+  /** Sums in the form that `append` takes. */
   save() {
     return { gaps: this.#gaps.map(({ value }) => value), weight: this.#weight.value };
   }

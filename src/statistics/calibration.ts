@@ -15,7 +15,7 @@ class CalibrationSums implements Sums {
     predictions: Int32Array;
   }) {
     return (row: number, m: number): void => {
-      // A row without a prediction is not calibrated.
+      // The calibration error does not include rows without a prediction.
       if (predictions[row]! >= 0) this.bins.add(m, confidence[row]!, targetRank[row] === 0);
     };
   }
@@ -42,7 +42,7 @@ export const CALIBRATION = statistic({
       of: ({ bins }) => bins.error,
     },
   },
-  // Two logits are subtracted first: lse has the rounding of the row's offset.
+  // Subtracts the two logits first, because lse includes the rounding error of the row's offset.
   compute: ({ ranked, forward: { reference, logSum } }) => ({
     confidence: ranked().maximum.map((top, row) => Math.exp(top - reference[row]! - logSum[row]!)),
   }),

@@ -1,7 +1,7 @@
 import { CompensatedSum } from '../summation.ts';
 import type { Sums } from './statistic.ts';
 
-/** Σ m·x over the entries x of a column, of which a metric is the mean. */
+/** Σ m·x over the entries x of a column, for metrics that are the mean of the column. */
 export class ColumnSum<Column extends string> implements Sums {
   readonly #column: Column;
   readonly #sum = new CompensatedSum();

@@ -42,16 +42,16 @@ export function mergeGradientNorms(
   const W = classWeights === undefined ? classes / classesAsUnit : sumOf(classWeights, classesAsUnit);
   return Float64Array.from(labels, (y, row) => {
     if (y < 0) return 0;
-    // Infinite where D = 0: the gradient contains a NaN then.
+    // A non-finite coefficient (D = 0) means that the gradient contains a NaN.
     if (!Number.isFinite(t[row]!)) return Number.NaN;
     const [nll, lse] = [nlls[row]!, lses[row]!];
-    // Without smoothing (b = 0) large weights must not produce 0·∞.
+    // Without smoothing (b = 0), large weights must not produce 0·∞.
     const weigh = (weight: number): number => (b[row] === 0 ? 0 : b[row]! * weight);
     const others = weigh(classesAsUnit) * W + z[row]! * lse;
     const weightNorm = parts.reduce((most, { columns }) => Math.max(most, columns.weightNorm[row]!), 0);
     const size = Math.max(Math.abs(t[row]!), Math.abs(others), Math.abs(weigh(weightNorm)));
     if (size === 0 || !Number.isFinite(size)) return size;
-    // Squares values relative to the coefficients, which prevents overflow.
+    // Values are squared relative to the coefficients, which prevents overflow.
     const unit = powerOfTwo(size);
     const a = t[row]! / unit + others / unit;
     const ofShards = parts.map((part, k) => {

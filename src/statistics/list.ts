@@ -44,7 +44,7 @@ type Intersection<Union> = (Union extends unknown ? (one: Union) => void : never
   ? All
   : never;
 
-/** Columns of all statistics, an entry per row. Columns of statistics that were not requested are absent. */
+/** Columns of all statistics, with an entry per row. Columns of statistics that were not requested are absent. */
 export type RowColumns = ColumnsOf<(typeof NLL)['columns']> &
   Partial<ColumnsOf<Intersection<List[StatisticName]['columns']>>>;
 
@@ -70,7 +70,7 @@ export const METRICS = Object.fromEntries(
   ),
 ) as Readonly<Record<MetricName, Metric<Sums> & { statistic: StatisticName }>>;
 
-/** Sets of statistics as bits, a bit for each in the order of the list. */
+/** Bit of each statistic, in the order of the list: sets of statistics are numbers. */
 const BITS = new Map<string, number>(ENTRIES.map(([name], k) => [name, 1 << k]));
 
 /** Statistics that a term, an output or a metric needs, as bits. */
@@ -86,7 +86,7 @@ function bitsOf(names: readonly string[], bits: ReadonlyMap<string, number> = BI
   return names.reduce((set, name) => set | (bits.get(name) ?? 0), 0);
 }
 
-/** Sets of statistics that were requested before: small requests spend no time on the list. */
+/** Cache of the lists of requested sets, so that small requests spend no time on them. */
 const REQUESTED = new Map<number, readonly StatisticName[]>();
 
 function inOrder(set: number): readonly StatisticName[] {
@@ -106,7 +106,7 @@ export function requestStatistics(
   return inOrder(bitsOf(terms, NEEDED_BY) | bitsOf(outputs, NEEDED_BY) | bitsOf(metrics, NEEDED_BY));
 }
 
-/** Statistics of a shard of the vocabulary, from which those of the whole rows are merged. */
+/** Statistics of a shard of the vocabulary, from which the requested statistics of the whole rows are merged. */
 export function statisticsOfShard(
   requested: readonly StatisticName[],
   { probabilities }: { probabilities: boolean },
@@ -127,7 +127,7 @@ export function makeColumns(rows: number, statistics: readonly StatisticName[]):
   return columns as RowColumns;
 }
 
-/** Copies the columns of a block to the places of its rows in the batch. */
+/** Copies the columns of a block to the positions of its rows in the batch. */
 export function setColumns(all: RowColumns, block: RowColumns, firstRow: number): void {
   for (const name of Object.keys(all) as (keyof RowColumns)[]) all[name]!.set(block[name]!, firstRow);
 }

@@ -1,7 +1,7 @@
 import { LEFT_OUT } from '../../kernels/abi.ts';
 import type { Shards } from './statistic.ts';
 
-/** A cross-entropy Σ_c v_c·p_c·(lse − x_c) over shards, by the index of the shard. */
+/** Parts of a cross-entropy Σ_c v_c·p_c·(lse − x_c) over shards. k is the index of a shard. */
 interface Merging<Columns> {
   /** Column of a shard. */
   readonly termOf: (columns: Columns) => Float64Array;
@@ -12,8 +12,8 @@ interface Merging<Columns> {
 }
 
 /**
- * Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c]. The column of a shard that is −Inf throughout has the whole
- * term, Σ_c v_c·p_c·∞: Σ_c v_c·p_c alone is 0 for values of both signs too.
+ * Σ_k [Σ_c v_c·p_c·(lse_k − x_c) + (lse − lse_k)·Σ_c v_c·p_c]. For a shard that is −Inf throughout, the column has the
+ * whole term Σ_c v_c·p_c·∞. The mass Σ_c v_c·p_c would not suffice: it can also be 0 for values of both signs.
  */
 export function mergeCrossEntropy<Columns extends { reference: Float64Array }>(
   { parts, sharded, labels }: Shards<Columns>,

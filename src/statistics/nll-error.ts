@@ -2,19 +2,19 @@ import { ExactSum } from '../exact-sum.ts';
 import { statistic } from './statistic.ts';
 import type { Sums } from './statistic.ts';
 
-/** Powers of two within which masks share their moments: the squares of masks that are divided by them do not overflow. */
+/** Width of a scale, in powers of two. Masks of one scale share their moments; the squares of scaled masks do not overflow. */
 const SCALE_BITS = 256;
 
-/** Largest scale, up or down: powers of two beyond are not in the range of float64. */
+/** Maximum |scale|: powers of two beyond it are outside of the range of float64. */
 const MOST_SCALE = 3;
 
-/** Scale of a mask m: m / 2^(256·scale) is from 2^−306 to 2^256. */
+/** Scale of a mask m: m / 2^(256·scale) is in [2^−306, 2^256]. */
 function scaleOf(m: number): number {
   if (!(m > 0 && m < Infinity)) return 0;
   return Math.max(-MOST_SCALE, Math.min(MOST_SCALE, Math.round(Math.log2(m) / SCALE_BITS)));
 }
 
-/** Moments A = Σ (m·x)², B = Σ (m·x)·m and C = Σ m² of masks of one scale, each divided by it. */
+/** Moments A = Σ (m·x)², B = Σ (m·x)·m and C = Σ m² for masks m of one scale, divided by that scale. */
 class Moments {
   readonly A = ExactSum.of();
   readonly B = ExactSum.of();
@@ -30,7 +30,7 @@ class Moments {
     this.C.include(ExactSum.from(C));
   }
 
-  /** Σ m²(x−μ)² = A − 2μ·B + μ²·C. The moments are sums without rounding, so nothing is lost where they cancel. */
+  /** Σ m²(x−μ)² = A − 2μ·B + μ²·C. The moments are exact sums, so no digits are lost when they cancel. */
   around(mean: number): ExactSum {
     const squares = ExactSum.of();
     squares.include(this.A);
@@ -81,7 +81,7 @@ class ErrorSums implements Sums {
     for (const { scale, ...saved } of moments) this.#of(scale).append(saved);
   }
 
-  /** NaN below two rows, and where the mean is not finite. */
+  /** NaN for fewer than two rows, and when the mean is not finite. */
   get error(): number {
     const n = this.#n;
     const weight = this.#denominator.value;

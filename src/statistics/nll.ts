@@ -1,6 +1,6 @@
 import { FLOAT64, statistic } from './statistic.ts';
 
-/** −log softmax at the target, 0 without one; with class probabilities Σ_c p_c·(lse − x_c). */
+/** −log softmax at the target, or 0 without a target; with class probabilities Σ_c p_c·(lse − x_c). */
 export const NLL = statistic({
   columns: { nll: FLOAT64 },
   terms: ['loss'],

@@ -45,7 +45,7 @@ export function rowsWithoutPrediction(sums: Sums | undefined): number | undefine
   return sums instanceof RankSums ? sums.withoutPrediction : undefined;
 }
 
-/** Stands for any rank except the first: shards cannot determine the exact rank, and no answer needs it. */
+/** Stands for any rank except 0: shards cannot determine the exact rank, and no answer needs it. */
 const NOT_FIRST = 2 ** 31 - 1;
 
 /** Predictions, and ranks of the targets. */
@@ -82,7 +82,7 @@ export const RANK = statistic({
   ofShard: ['rank', 'largestLogit'],
   compute({ ranked, forward: { nanCount }, isShard }) {
     const { predictions, targetRank } = ranked();
-    // The kernel skips NaN. A shard does not know the NaN of the others, so predictions are dropped after the merge.
+    // The kernel skips NaN. A shard does not know the NaN of other shards, so the merge drops the predictions.
     if (!isShard) {
       nanCount.forEach((count, row) => {
         if (count > 0) predictions[row] = targetRank[row] = NO_PREDICTION;

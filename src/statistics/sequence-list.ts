@@ -3,7 +3,7 @@ import type { SequenceFacts } from './sequences.ts';
 import { statistic } from './statistic.ts';
 import type { Sums } from './statistic.ts';
 
-/** Results of a sequence; null where it has no counted rows. */
+/** Results of a sequence; null when it has no counted rows. */
 export interface SequenceResult {
   readonly tokens: number;
   readonly numerator: number | null;
@@ -17,7 +17,7 @@ const EMPTY: SequenceResult = { tokens: 0, numerator: null, denominator: null, m
 class SequenceList implements Sums {
   readonly #closed: SequenceResult[] = [];
   #open = new MaskedSums();
-  /** Sequences of this batch and of those before. */
+  /** Number of sequences of this batch and of the previous batches. */
   #count = 0;
 
   adder({ nll }: { nll: Float64Array }, { count, lengthOf }: SequenceFacts) {
@@ -58,7 +58,7 @@ function resultOf({ tokens, numerator, denominator, mean }: MaskedSums): Sequenc
   return tokens === 0 ? EMPTY : { tokens, numerator, denominator, mean_nll: mean, perplexity: Math.exp(mean) };
 }
 
-/** Results of the list of sequences, if it was requested. */
+/** Results of all sequences. @param sums sums of SEQUENCE_LIST, if it was requested */
 export function sequencesIn(sums: Sums | undefined): readonly SequenceResult[] | undefined {
   return sums instanceof SequenceList ? sums.all : undefined;
 }

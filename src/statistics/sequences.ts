@@ -4,15 +4,15 @@ import { ExactSum } from '../exact-sum.ts';
 export interface SequenceFacts {
   /** Number of sequences. */
   readonly count: number;
-  /** Rows of a sequence, with those that a shift leaves out. */
+  /** Number of rows of a sequence, including rows that a shift leaves out. */
   readonly lengthOf: (sequence: number) => number;
-  /** Bytes of all texts; undefined where the request does not give them. */
+  /** Bytes of all texts; undefined when the request does not give them. */
   readonly bytes: number | undefined;
   /** Words of all texts. */
   readonly words: number | undefined;
 }
 
-/** Finds the sequences of rows whose indices ascend. */
+/** Finds the sequence of each row. Must be called with ascending rows. */
 export class SequenceWalk {
   readonly #lengthOf: SequenceFacts['lengthOf'];
   #sequence = -1;
@@ -30,7 +30,7 @@ export class SequenceWalk {
   }
 }
 
-/** Σ m·x, Σ m and the number of the counted rows of a sequence. The sums are rounded once. */
+/** Σ m·x, Σ m and number of the counted rows of a sequence. Each sum is rounded once. */
 export class MaskedSums {
   readonly #numerator = ExactSum.of();
   readonly #denominator = ExactSum.of();

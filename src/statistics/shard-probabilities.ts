@@ -1,7 +1,7 @@
 import { LEFT_OUT, Odd } from '../../kernels/abi.ts';
 import { FLOAT64, int32, statistic } from './statistic.ts';
 
-/** Results by which class probabilities of shards are merged. */
+/** Results from which the class probabilities of shards are merged. */
 export const SHARD_PROBABILITIES = statistic({
   columns: {
     /** Σ_c p_c */

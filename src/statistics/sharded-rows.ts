@@ -5,11 +5,11 @@ import type { RowBlock } from '../../kernels/bindings.ts';
 export type ShardSums = Pick<RowBlock, 'reference' | 'logSum'>;
 
 /**
- * Parts of rows over shards of the vocabulary. With r_k + log S_k the lse of a shard, and L the shard of the largest:
+ * Parts of rows over shards of the vocabulary. Let r_k + log S_k be the lse of shard k, and L the shard with the largest lse:
  *   growth_k = lse − lse_k = (r_L − r_k) + (log S_L − log S_k) + log(1 + Σ_{j≠L} exp(lse_j − lse_L)) ≥ 0
  * References are subtracted from references and logarithms from logarithms, so the offset of a row does not round them.
- * Growth turns a sum relative to a shard into a sum relative to the whole row. No terms cancel in it, so a confident
- * row keeps its relative accuracy. A shard that is −Inf throughout adds nothing.
+ * The growth converts a sum relative to a shard into a sum relative to the whole row. Its terms do not cancel, so a
+ * confident row keeps its relative accuracy. A shard that is −Inf throughout adds nothing.
  */
 export class ShardedRows {
   readonly lse: Float64Array<ArrayBuffer>;
@@ -70,7 +70,7 @@ export class ShardedRows {
   }
 }
 
-/** Results of a shard's rows, to be merged. */
+/** Results of the rows of a shard that are merged. */
 export type ShardRows = Omit<RowBlock, 'lse'>;
 
 /** Class of each row within the shard [first, first + count); NO_TARGET for a class of another shard. */
@@ -81,7 +81,7 @@ export function classesWithin(classes: Int32Array<ArrayBuffer>, first: number, c
 /**
  * Merges the results of the same rows over shards of the vocabulary.
  * @param shards results of the same rows, in the order of the shards
- * @param targets per shard the class of each row within it, NO_TARGET for a class of another shard, or LEFT_OUT
+ * @param targets for each shard the class of each row within the shard, NO_TARGET for a class of another shard, or LEFT_OUT
  */
 export function mergeShards(
   shards: readonly ShardRows[],

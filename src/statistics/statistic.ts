@@ -7,19 +7,19 @@ import type { ShardedRows } from './sharded-rows.ts';
 type F64 = Float64Array<ArrayBuffer>;
 type I32 = Int32Array<ArrayBuffer>;
 
-/** Element type of a column; of integers the closed range for rows of C classes. */
+/** Element type of a column; for integers also the closed range of values in rows of C classes. */
 export type ColumnType = { readonly dtype: 'float64' } | { readonly dtype: 'int32'; readonly range: Range };
 
 type Range = (C: number) => readonly [least: number, greatest: number];
 
 export const FLOAT64 = { dtype: 'float64' } as const;
 
-/** Column of integers. @param range closed range for rows of C classes */
+/** Type of a column of integers. @param range closed range of values in rows of C classes */
 export const int32 = (range: Range): { readonly dtype: 'int32'; readonly range: Range } => ({ dtype: 'int32', range });
 
 export type ColumnTypes = Readonly<Record<string, ColumnType>>;
 
-/** Columns with an entry per row. */
+/** Arrays of the columns, with an entry per row. */
 export type ColumnsOf<Types extends ColumnTypes> = {
   -readonly [Name in keyof Types]: Types[Name] extends { dtype: 'float64' } ? F64 : I32;
 };
@@ -27,18 +27,18 @@ export type ColumnsOf<Types extends ColumnTypes> = {
 /** Part of the loss or of the diagnostics that needs a statistic. Outputs and metrics are requested by their names. */
 export type Term = 'loss' | 'smoothing' | 'z_loss' | 'weighted_probabilities' | 'gradient_norm' | 'sequences';
 
-/** A tensor that `options.outputs` may request: a column. */
+/** A tensor that `options.outputs` can request: a column. */
 export interface RowOutput<Column> {
   readonly column: Column;
   /** Sentence of the documentation, after the name. */
   readonly description: string;
   /** True when rows that are left out have a value too. */
   readonly everyRow?: boolean;
-  /** True when shards of the vocabulary suffice for it. */
+  /** True when the output can be computed over shards of the vocabulary. */
   readonly overShards?: boolean;
 }
 
-/** A mean that `options.metrics` may request. */
+/** A metric that `options.metrics` can request. */
 export interface Metric<Own> {
   /** Sentence of the documentation of the request, after the name. */
   readonly description: string;
@@ -46,7 +46,7 @@ export interface Metric<Own> {
   readonly meaning: string;
   readonly example: number;
   readonly overShards?: boolean;
-  /** Field of the request that it needs. */
+  /** Field of the request that the metric needs. */
   readonly field?: 'bytes' | 'words';
   /** @param weight Σ m over counted rows */
   of(sums: Own, weight: number): number;
@@ -56,7 +56,7 @@ export interface Metric<Own> {
 export interface Sums {
   /** Returns a function that adds a counted row of weight m. It is called in the order of rows. */
   adder(columns: object, facts: SequenceFacts): (row: number, m: number) => void;
-  /** Form in which the sums are stored and added to others: numbers, bytes, and lists and objects of them. */
+  /** Form in which sums are stored, and appended to other sums: numbers, bytes, and lists and objects of them. */
   save(): object;
   /** Adds the saved sums of another batch. */
   append(saved: object): void;
@@ -74,7 +74,7 @@ export interface EvaluatedRows {
         readonly probabilityAt: (row: number, column: number) => number;
       }
     | undefined;
-  /** True for a shard of the vocabulary: its rows are merged with those of the other shards. */
+  /** True for a shard of the vocabulary, whose rows are merged with the rows of the other shards. */
   readonly isShard: boolean;
   /** Predictions, ranks and largest logits, computed once. */
   readonly ranked: () => ReturnType<Kernel['rank']>;
@@ -86,20 +86,20 @@ export interface Shard<Columns> {
   readonly start: number;
   /** Number of columns. */
   readonly classes: number;
-  /** Weights of the columns; 1 without. */
+  /** Weights of the columns; undefined means 1 for every column. */
   readonly classWeights: Float64Array | undefined;
   readonly columns: Columns;
 }
 
-/** Shards of the same rows, in the order of their columns, which together are the vocabulary. */
+/** Shards of the same rows, in the order of their columns, which together cover the vocabulary. */
 export interface Shards<Columns> {
   readonly parts: readonly Shard<Columns>[];
   readonly sharded: ShardedRows;
-  /** Class of each row, with class probabilities the most probable one; NO_TARGET or LEFT_OUT. */
+  /** Class of each row, NO_TARGET or LEFT_OUT; with class probabilities the most probable class. */
   readonly labels: Int32Array;
 }
 
-/** A statistic of rows. The service allocates, transfers, reduces and documents what is declared here. */
+/** A statistic of rows. The service allocates, transfers, reduces and documents it according to this declaration. */
 export interface Statistic<
   Types extends ColumnTypes = ColumnTypes,
   Output extends string = string,
@@ -107,18 +107,18 @@ export interface Statistic<
   Own extends Sums = Sums,
 > {
   readonly columns: Types;
-  /** Terms that need it. A statistic without terms is computed for its outputs and metrics only. */
+  /** Terms that need the statistic. Without terms it is computed only for its outputs and metrics. */
   readonly terms?: readonly Term[];
-  /** Names of statistics that are computed with it. */
+  /** Names of the statistics that must be computed too. */
   readonly needs?: readonly string[];
   readonly outputs?: Readonly<Record<Output, RowOutput<keyof Types>>>;
   readonly metrics?: Readonly<Record<MetricName, Metric<Own>>>;
   compute(rows: EvaluatedRows): ColumnsOf<Types>;
-  /** Makes empty sums of it, if it is reduced. */
+  /** Makes empty sums; absent for a statistic that is not reduced. */
   sums?(): Own;
-  /** Statistics of a shard of the vocabulary that replace it; absent when shards do not suffice. */
+  /** Statistics that replace it in a shard of the vocabulary; absent when it cannot be computed over shards. */
   readonly ofShard?: readonly string[];
-  /** Merges it from the columns of shards, where nothing else is needed. */
+  /** Merges the statistic from the columns of shards, for statistics that need nothing else. */
   merge?(shards: Shards<object>): ColumnsOf<Types>;
 }
 

@@ -3,7 +3,7 @@ import type { SequenceFacts } from './sequences.ts';
 import { statistic } from './statistic.ts';
 import type { Sums } from './statistic.ts';
 
-/** Σ m·nll over a size of the texts, both totals: lm-evaluation-harness calls it a weighted mean. */
+/** Ratio of totals, Σ m·nll / Σ size of the texts. lm-evaluation-harness calls it a weighted mean. */
 class NllPerSize implements Sums {
   readonly #field: 'bytes' | 'words';
   readonly #nll = ExactSum.of();
@@ -33,7 +33,7 @@ class NllPerSize implements Sums {
   }
 }
 
-/** Mean nll of a byte. */
+/** nll per byte of the texts. */
 export const NLL_PER_BYTE = statistic({
   columns: {},
   metrics: {
@@ -56,7 +56,7 @@ export const NLL_PER_BYTE = statistic({
   sums: () => new NllPerSize('bytes'),
 });
 
-/** Mean nll of a word. */
+/** nll per word of the texts. */
 export const NLL_PER_WORD = statistic({
   columns: {},
   metrics: {

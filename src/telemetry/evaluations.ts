@@ -48,8 +48,8 @@ export class EvaluationMetrics {
   }
 
   /**
-   * Counts an answered evaluation. The partial of a shard has no verdict and no rows; they are counted when the
-   * partials are combined. A compared token is a row.
+   * Counts an answered evaluation. The partial of a shard has no verdict and no rows; both are counted when the partials
+   * are combined. A compared token counts as a row.
    */
   answered(
     { answer, timings }: Pick<Answered<Partial<Evaluation & LogprobComparison>>, 'answer' | 'timings'>,

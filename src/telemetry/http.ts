@@ -5,7 +5,7 @@ import type { ErrorCode } from '../errors.ts';
 import { TallyCounter, TallyHistogram } from './series.ts';
 import type { Exemplar, MetricRegistry, Observations, Tally } from './series.ts';
 
-/** Label for requests without a route. Their paths would let clients create any number of series. */
+/** Label for requests without a route. With their paths as labels, clients could create any number of series. */
 const NO_ROUTE = 'none';
 
 /** Upper bounds of the buckets, in seconds: a small request takes less than a millisecond, an upload minutes. */
@@ -39,7 +39,7 @@ export class HttpMetrics {
     for (const code of Object.keys(ERRORS)) this.#refused.inc({ code }, 0);
   }
 
-  /** Counts and times a request, until its answer is sent or its client has left. */
+  /** Counts and times a request, until its answer is sent or its client has disconnected. */
   watch(request: FastifyRequest, { raw }: FastifyReply): void {
     const { method, routeOptions } = request;
     const started = performance.now();

@@ -5,7 +5,7 @@ import type { TaskOutcome } from '../jobs/runner.ts';
 import type { JobCounts, JobStore } from '../jobs/store.ts';
 import type { MetricRegistry } from './series.ts';
 
-/** Most milliseconds that a scrape waits for the store. */
+/** Maximum time that a scrape waits for the store, in milliseconds. */
 const PATIENCE_MS = 1000;
 
 const OUTCOMES: readonly TaskOutcome[] = ['done', 'failed', 'ignored'];
@@ -41,11 +41,11 @@ const NO_JOBS: JobCounts = {
   tasks: 0,
 };
 
-/** Adds gauges of the store. They have no series until it was read. */
+/** Adds gauges of the store. They have no series until the store was read once. */
 function addCounts(registry: MetricRegistry, store: Pick<JobStore, 'counts'> | undefined): void {
   let known: JobCounts | undefined;
   let reading: Promise<void> | undefined;
-  // Metrics of a scrape share one read, and no scrape waits long for it.
+  // The metrics of a scrape share one read, and a scrape waits at most PATIENCE_MS for it.
   const read = async (): Promise<JobCounts | undefined> => {
     reading ??= (store?.counts() ?? Promise.resolve(NO_JOBS))
       .then((counts) => void (known = counts))

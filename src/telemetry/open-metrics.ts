@@ -5,8 +5,8 @@ import type { MetricRegistry } from './series.ts';
 export const OPEN_METRICS_TYPE = Registry.OPENMETRICS_CONTENT_TYPE;
 
 /**
- * Formats the metrics as OpenMetrics, with exemplars. A registry of that type changes the names of its counters for good,
- * so it gets copies.
+ * Formats the metrics as OpenMetrics, with exemplars. A registry of that type renames its counters permanently, so it gets
+ * copies of the metrics.
  */
 export async function openMetrics(registry: MetricRegistry): Promise<string> {
   const metrics = registry.getMetricsAsArray() as unknown as (Metric & Named)[];
@@ -21,7 +21,7 @@ interface Named {
   readonly type: string;
 }
 
-/** A counter has its name without `_total`. Where a gauge has that name, the counter is of unknown type with its own. */
+/** Copies a metric. Counters lose `_total`. If another metric has that name, the counter keeps its own as type `unknown`. */
 function copyOf(metric: Metric & Named, names: ReadonlySet<string>): Metric {
   const isCounter = metric.type === 'counter';
   const stem = isCounter ? metric.name.replace(/_total$/, '') : metric.name;

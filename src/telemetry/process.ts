@@ -8,8 +8,8 @@ import type { MetricRegistry } from './series.ts';
 const RESOLUTION_MS = 20;
 
 /**
- * Adds metrics of the process under the names that dashboards for Node.js use. It leaves out some of the library's
- * default metrics: the observer of garbage collections takes 4 % of the time of a small request.
+ * Adds metrics of the process under the names that dashboards for Node.js use. Some default metrics of the library are
+ * left out: its observer of garbage collections takes 4 % of the time of a small request.
  * @returns a function that ends the measurements
  */
 export function addProcessMetrics(registry: MetricRegistry): () => void {

@@ -9,10 +9,10 @@ import { addGauge } from './readings.ts';
 import { TallyHistogram } from './series.ts';
 import type { MetricRegistry, Observations } from './series.ts';
 
-/** Largest number of runs with a series for their last loss. */
+/** Maximum number of runs with a series for their last loss. */
 const MOST_RUNS = 20;
 
-/** Most milliseconds that a scrape waits for the store. */
+/** Maximum time that a scrape waits for the store, in milliseconds. */
 const PATIENCE_MS = 1000;
 
 /**
@@ -24,7 +24,7 @@ const OUTCOMES: readonly Outcome[] = [
   ...(['created', 'repeated', 'conflict', 'superseded', 'unexpected', 'full', 'over_quota'] as const),
 ];
 
-/** Metrics of recordings, and of the runs that changed last. */
+/** Metrics of recordings and of the runs that changed last. */
 export class RunMetrics {
   readonly #outcomes: Counter<'outcome'>;
   readonly #seconds: Observations;
@@ -96,7 +96,7 @@ function addLast(registry: MetricRegistry, store: RunStore): void {
 
 type Newest = Awaited<ReturnType<RunStore['newest']>>;
 
-/** Runs that changed last. All metrics of a scrape share one read, and no scrape waits long for it. */
+/** Runs that changed last. The metrics of a scrape share one read, and a scrape waits at most PATIENCE_MS for it. */
 class NewestRuns {
   readonly #store: RunStore;
   #known: Newest = [];

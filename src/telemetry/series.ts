@@ -12,9 +12,9 @@ interface Described {
 }
 
 /**
- * A metric that every request updates. The library's metrics find a series by a text built from its labels at each
- * update, which takes several per cent of the time of a small request. These metrics return the series itself, so
- * counting is a mere addition.
+ * A metric that every request updates. At each update the library's metrics look a series up by a text made from its
+ * labels, which takes several per cent of the time of a small request. These metrics return the series itself, so an
+ * update is only an addition.
  */
 abstract class SeriesMetric<S> {
   abstract readonly type: 'counter' | 'histogram';
@@ -60,7 +60,7 @@ export class TallyCounter extends SeriesMetric<Tally> {
   }
 }
 
-/** Ids of the span in which a value was observed. */
+/** Ids of the trace and the span in which a value was observed. */
 export interface Exemplar {
   readonly trace_id: string;
   readonly span_id: string;

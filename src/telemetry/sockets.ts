@@ -1,7 +1,7 @@
 import type { Server, Socket } from 'node:net';
 
 /**
- * Counts the bytes that a server has received. Requests pay nothing for it, because sockets count their bytes anyway.
+ * Counts the bytes that a server has received. This takes no time per request, because sockets count their bytes anyway.
  */
 export function countReceivedBytes(server: Server): () => number {
   const sockets = new Set<Socket>();

@@ -1,10 +1,10 @@
-/** Floating-point formats that JavaScript has no array for: their elements are handled as bits. */
+/** Floating-point formats without a typed array in JavaScript: their elements are handled as bits. */
 
 /** Conversion between the bits of an element and its value. */
 export interface BitFormat {
-  /** Value of an element. Exact. */
+  /** Exact value of an element. */
   fromBits: (bits: number) => number;
-  /** Bits of the nearest element, of two equally near ones the even one. NaN stays NaN. */
+  /** Bits of the nearest element; ties to even. NaN stays NaN. */
   toBits: (value: number) => number;
 }
 
@@ -26,8 +26,8 @@ export const BFLOAT16: BitFormat = {
 };
 
 /**
- * Conversion of a float8 with or without ±Infinity, whose exponent has all bits set.
- * @param overflow bits of the magnitude beyond the greatest
+ * Conversion of a float8 format with or without ±Infinity, whose exponent has all bits set.
+ * @param overflow bits of the magnitude after the largest finite one: Infinity, or NaN in formats without Infinity
  */
 export function float8(format: { mantissaBits: number; bias: number; overflow: number }): BitFormat {
   const { mantissaBits, bias, overflow } = format;

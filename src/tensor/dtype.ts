@@ -3,36 +3,36 @@ import type { BitFormat } from './bits.ts';
 
 /** Properties of an element type: a row of the table. */
 export interface ElementType {
-  /** Width of an element. */
+  /** Width of an element, in bytes. */
   readonly bytes: number;
-  /** Typed array of the elements: their values, or their bits where `bits` converts them. */
+  /** Typed array of the elements: of their values, or of their bits when `bits` converts them. */
   readonly View: ViewConstructor;
-  /** Conversion of elements that JavaScript has no array for. */
+  /** Conversion of elements for which JavaScript has no typed array. */
   readonly bits?: BitFormat;
   /** Properties of floating point; absent for integers. */
   readonly float?: FloatProperties;
   /** Closed range of integers. */
   readonly range?: readonly [least: bigint, greatest: bigint];
-  /** NumPy's name, by which arrays are written: the name of the bits where NumPy has no such type. */
+  /** NumPy name with which arrays are written. If NumPy lacks the type, it is the name of the integers with the same bits. */
   readonly numpy: string;
-  /** NumPy's names by which arrays are read, if not the same. */
+  /** NumPy names from which arrays are read, if they differ from `numpy`. */
   readonly readAs?: readonly string[];
   /** Name in safetensors, if it has one. */
   readonly safetensors: string | undefined;
-  /** Name in the Open Inference Protocol, which has none for float8. */
+  /** Name in the Open Inference Protocol, which has no float8. */
   readonly openInference: string | undefined;
-  /** Further names, in lower case, that stand for it in other libraries. */
+  /** Names in other libraries, in lower case. */
   readonly synonyms?: readonly string[];
 }
 
 interface FloatProperties {
   /** Exponent e of the smallest positive normal number, 2^e. */
   readonly leastNormalExponent: number;
-  /** Prefix of its kernels. */
+  /** Prefix of the names of its kernels. */
   readonly kernel: string;
-  /** dtype with all of its values that the kernels read in its place. */
+  /** Wider dtype to which the elements are converted, without loss, for the kernels. */
   readonly widened?: 'bfloat16';
-  /** Narrow range of which the diagnostics report signs of overflow and underflow. */
+  /** Narrow range for which the diagnostics report signs of overflow and underflow. */
   readonly narrow?: NarrowRange;
 }
 
@@ -61,7 +61,7 @@ type ViewConstructor =
 const signed = (bits: bigint) => [-(2n ** (bits - 1n)), 2n ** (bits - 1n) - 1n] as const;
 const unsigned = (bits: bigint) => [0n, 2n ** bits - 1n] as const;
 
-/** The element types, by the names that the wire uses. */
+/** Element types by their names on the wire. */
 export const ELEMENT_TYPES = {
   float16: {
     bytes: 2,
@@ -197,7 +197,7 @@ export const FLOAT_DTYPES = DTYPES.filter((dtype) => isFloatDType(dtype));
 /** Floating-point dtypes that the kernels widen. */
 export const FLOAT8_DTYPES = FLOAT_DTYPES.filter((dtype) => isFloat8(dtype));
 
-/** Floating-point dtypes that have kernels of their own. */
+/** Floating-point dtypes with their own kernels. */
 export const KERNEL_DTYPES = FLOAT_DTYPES.filter((dtype) => !isFloat8(dtype)) as readonly KernelDType[];
 
 export function isDType(name: unknown): name is DType {
@@ -221,10 +221,10 @@ function column<Value>(valueOf: (row: ElementType) => Value): Readonly<Record<DT
 /** Widths of the elements. */
 export const DTYPE_BYTES = column(({ bytes }) => bytes);
 
-/** Ranges that are narrow, by dtype. */
+/** Narrow ranges by dtype. */
 export const NARROW_RANGES = column(({ float }) => float?.narrow);
 
-/** Conversions of the elements that JavaScript has no array for. */
+/** Conversions of elements for which JavaScript has no typed array, by dtype. */
 export const BIT_FORMATS = column(({ bits }) => bits);
 
 /** dtypes by other names, in lower case, for messages. */

@@ -8,8 +8,8 @@ interface Range {
 }
 
 /**
- * A range of an open local file, which workers read themselves. File descriptors are those of the whole process, so
- * threads can share them.
+ * A range of an open local file, which workers read themselves. File descriptors belong to the whole process, so threads
+ * can share them.
  */
 export interface LocalRange extends Range {
   readonly fd: number;
@@ -25,7 +25,7 @@ export interface RemoteRange extends Range {
 /** A file that is read over the network. */
 export interface RemoteSource {
   /**
-   * Fetches the bytes at a position, as many as the target has. No byte is written after this has settled.
+   * Fetches the bytes at a position, as many as the target holds. Nothing is written to the target after the promise settles.
    * @throws LossmeterError file_changed, file_unreadable, storage_unavailable
    */
   readInto(target: Uint8Array, position: number): Promise<void>;

@@ -1,14 +1,14 @@
 import type { FileRange } from './file-range.ts';
 
-/** Rows of an open llama.cpp logit file. They follow one another, chunk after chunk. */
+/** Rows of an open llama.cpp logit file, contiguous in the order of the chunks. */
 export interface LogitFileRows {
   readonly chunks: number;
   readonly rowsPerChunk: number;
   readonly classes: number;
-  /** Place of the bytes of all rows. */
+  /** Range of the bytes of all rows. */
   readonly range: FileRange;
   /**
-   * Reads the labels, one a row: four bytes each.
+   * Reads the labels, one int32 per row.
    * @throws LossmeterError invalid_file, file_unreadable, file_changed
    */
   readonly readLabels: () => Promise<Int32Array<ArrayBuffer>>;

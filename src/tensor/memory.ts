@@ -1,13 +1,13 @@
 /** Buffers that bytes own. */
 /**
- * Frees the memory of bytes after their last use, which would wait for a garbage collection. Parts of a larger buffer stay:
- * others may use it. To be called after native code (zlib, a socket) has called back.
+ * Frees the memory of bytes after their last use, without waiting for a garbage collection. Does nothing for a part of a
+ * larger buffer, which other bytes may use. Call it only after native code (zlib, a socket) has called back.
  */
 export function free(bytes: Uint8Array): void {
   if (isWhole(bytes)) (bytes.buffer as ArrayBuffer).transferToFixedLength(0);
 }
 
-/** The bytes in a buffer of their own, which can be moved to another thread: a copy where they are a part of a larger one. */
+/** Bytes that fill their whole buffer, so that it can be moved to another thread. A part of a larger buffer is copied. */
 export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return isWhole(bytes) ? new Uint8Array(bytes.buffer as ArrayBuffer) : new Uint8Array(bytes);
 }

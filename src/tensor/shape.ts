@@ -1,7 +1,7 @@
 /** Sizes of the axes, outermost first; row-major. */
 export type Shape = readonly number[];
 
-/** Most axes of a tensor: NumPy's limit. It also bounds the work that a header can cause. */
+/** Maximum number of axes of a tensor: NumPy's limit. It also bounds the work that a header can cause. */
 export const MAX_RANK = 32;
 
 export function isShape(value: unknown): value is Shape {

@@ -9,8 +9,8 @@ export interface Tensor<D extends DType = DType> {
   readonly shape: Shape;
   readonly data: Uint8Array;
   /**
-   * True for integers that came without a dtype. Their int64 may stand for any dtype, and they may also be class
-   * probabilities.
+   * True for integers that were received without a dtype. They are stored as int64, but may stand for any dtype, and may
+   * also be class probabilities.
    */
   readonly isDTypeAssumed?: boolean;
   /** Number of null entries, which were read as NaN. Absent when there are none. */
@@ -21,7 +21,7 @@ export function isTensor(value: unknown): value is Tensor {
   return typeof value === 'object' && value !== null && 'data' in value && value.data instanceof Uint8Array;
 }
 
-/** True when a value contains a tensor at any depth. Arrays are not searched: answers have no tensors in them. */
+/** True when a value contains a tensor at any depth. Arrays are not searched, because answers have no tensors in arrays. */
 export function containsTensor(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
   return isTensor(value) || Object.values(value).some(containsTensor);
@@ -29,14 +29,14 @@ export function containsTensor(value: unknown): boolean {
 
 if (endianness() !== 'LE') throw new Error('lossmeter reads tensors in place and needs a little-endian machine');
 
-/** Elements of a tensor as a JavaScript typed array; the bits where JavaScript has no array of the dtype. */
+/** Typed array of the elements of a tensor; of their bits when JavaScript has no typed array for the dtype. */
 export type ElementsOf<D extends DType> = InstanceType<(typeof ELEMENT_TYPES)[D]['View']>;
 
-/** A typed view of the elements, of a copy when the bytes are not aligned. */
+/** A typed view of the elements, or of a copy when the bytes are not aligned. */
 export function elementsOf<D extends DType>(tensor: Tensor<D>): ElementsOf<D> {
   const { View } = ELEMENT_TYPES[tensor.dtype];
   const { data } = tensor;
-  // Buffer's own slice() copies nothing.
+  // Not slice(), which does not copy a Buffer.
   const aligned = data.byteOffset % View.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   return new View(
     aligned.buffer as ArrayBuffer,
@@ -60,7 +60,7 @@ export function numbersOf(tensor: Tensor): Float64Array<ArrayBuffer> {
   return format === undefined ? new Float64Array(elements) : Float64Array.from(elements, format.fromBits);
 }
 
-/** Returns a function that reads single elements of floating point as numbers. */
+/** Returns a function that reads single floating-point elements as numbers. */
 export function numberReader(tensor: Tensor<FloatDType>): (index: number) => number {
   const elements = elementsOf(tensor);
   const format = BIT_FORMATS[tensor.dtype];

@@ -29,13 +29,13 @@ interface Placed extends Pick<Transposition, 'rows' | 'columns'> {
 }
 
 /**
- * Copies elements to their places in the transposed items.
- * @param items all of them, aligned
+ * Copies elements to their positions in the transposed items.
+ * @param items memory of all transposed items, aligned
  */
 export function scatter(bytes: Uint8Array, items: Uint8Array, { rows, columns, width, from }: Placed): void {
   const source = unitsOf(bytes, width);
   const target = unitsOf(items, width);
-  // Copies a float64 as two units: as a number, a NaN might get other bits.
+  // Copies a float64 as two units, because a NaN that is copied as a number may change its bits.
   const units = width === 8 ? 2 : 1;
   const within = from % (rows * columns);
   let first = from - within;
@@ -54,7 +54,7 @@ export function scatter(bytes: Uint8Array, items: Uint8Array, { rows, columns, w
 }
 
 /**
- * A view of elements of up to four bytes, or of the halves of eight-byte elements; of a copy when they are not aligned.
+ * A view of elements of up to four bytes, or of the halves of eight-byte elements. Bytes that are not aligned are copied.
  */
 function unitsOf(bytes: Uint8Array, width: number): Uint8Array | Uint16Array | Uint32Array {
   const size = Math.min(4, width) as 1 | 2 | 4;

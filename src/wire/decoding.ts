@@ -6,35 +6,35 @@ import type { Steps } from '../steps.ts';
 import { trailing, truncated } from './body/body-errors.ts';
 import type { HeldRuns } from './body/held-bytes.ts';
 
-/** The bytes of a body, as far as they have come. */
+/** Bytes of a body, as far as received. */
 export interface Bytes {
-  /** Bytes that have come and are not consumed, up to the end of a chunk; undefined when there are none. */
+  /** Received bytes that are not consumed, up to the end of a chunk; undefined when there are none. */
   readonly here: Uint8Array | undefined;
-  /** True when no more will come. */
+  /** True when all bytes are consumed and no more will arrive. */
   readonly ended: boolean;
-  /** Bytes that have come in all. */
+  /** Number of bytes received so far. */
   readonly received: number;
   /** Consumes bytes of `here`. */
   skip(bytes: number): void;
 }
 
-/** Asks for more bytes: all that came are consumed. */
+/** Asks for more bytes, after all received bytes were consumed. */
 const MORE = { is: 'more' } as const;
 
 /** Asks for the next turn of the event loop, after work that took a whole one. */
 export const TURN = { is: 'turn' } as const;
 
-/** Asks for work in steps, and goes on with its result. */
+/** Asks for work in steps. The decoding continues with its result. */
 interface Work {
   readonly is: 'work';
   readonly steps: Steps<unknown>;
 }
 
-/** Asks for the value of a JSON text, which may take long, and goes on with it. */
+/** Asks for the value of a JSON text, which may take long. The decoding continues with the value. */
 export interface JsonText {
   readonly is: 'json';
   readonly text: Uint8Array;
-  /** Fields that a large text is read for. The values of others are checked, and not kept. */
+  /** Fields to read from a large text. The values of other fields are checked but not kept. */
   readonly fields: readonly string[];
 }
 
@@ -45,7 +45,7 @@ interface Field {
   readonly value: unknown;
 }
 
-/** The head of a tensor whose bytes come as runs. Where `early` did not announce them, all other fields came before. */
+/** Head of a tensor whose bytes are yielded as runs. Unless `early` announced the runs, all other fields came before. */
 interface TensorHead {
   readonly is: 'head';
   readonly name: TensorName;
@@ -58,11 +58,11 @@ interface TensorHead {
 /** Announces runs of a tensor whose head, or other fields, are still to come. */
 interface Early {
   readonly is: 'early';
-  /** Their name in messages. */
+  /** Name of the runs in messages. */
   readonly what: string;
 }
 
-/** The next bytes of the tensor. They belong to whoever takes them. */
+/** Next bytes of the tensor. The receiver owns them. */
 interface Run {
   readonly is: 'run';
   readonly bytes: Uint8Array;
@@ -75,12 +75,12 @@ export type Read = Field | TensorHead | Early | Run;
 export type Decoded = typeof MORE | typeof TURN | Work | JsonText | Read;
 
 /**
- * The decoding of a body: it never waits. It yields what it has read, and what it asks for: more bytes, or work whose
- * result it goes on with.
+ * Decoding of a body, which never waits itself. It yields the parts of the request. It also yields its demands: more bytes,
+ * or work whose result it continues with.
  */
 export type Decoding<R = void> = Generator<Decoded, R, unknown>;
 
-/** Bytes that are here; undefined at the end of the body. */
+/** Waits for bytes without consuming them. @returns undefined at the end of the body */
 export function* peek(bytes: Bytes): Decoding<Uint8Array | undefined> {
   while (bytes.here === undefined) {
     if (bytes.ended) return undefined;
@@ -90,9 +90,9 @@ export function* peek(bytes: Bytes): Decoding<Uint8Array | undefined> {
 }
 
 /**
- * The next bytes as runs of a tensor.
- * @param what they are, for messages
- * @throws LossmeterError truncated_body when the body ends before
+ * Yields the next bytes as runs of a tensor.
+ * @param what name of the bytes in messages
+ * @throws LossmeterError truncated_body when the body has fewer bytes
  */
 export function* runsOf(bytes: Bytes, count: number, what: string): Decoding {
   for (let missing = count; missing > 0;) {
@@ -103,9 +103,9 @@ export function* runsOf(bytes: Bytes, count: number, what: string): Decoding {
 }
 
 /**
- * The next bytes, in the runs in which they came.
- * @param use gets each run, which belongs to it then
- * @throws LossmeterError truncated_body when the body ends before
+ * Consumes the next bytes, in runs as received.
+ * @param use called with each run, which it owns
+ * @throws LossmeterError truncated_body when the body has fewer bytes
  */
 export function* consume(bytes: Bytes, count: number, what: string, use: (run: Uint8Array) => void): Decoding {
   for (let missing = count; missing > 0;) {
@@ -116,9 +116,9 @@ export function* consume(bytes: Bytes, count: number, what: string, use: (run: U
 }
 
 /**
- * A whole body in one buffer.
- * @param held holds it while it comes
- * @param tooLong makes the error of a body that is longer than `maxBytes`
+ * Reads a whole body into one buffer.
+ * @param held buffers the body while it arrives
+ * @param tooLong makes the error for a body that is longer than `maxBytes`
  */
 export function* readWhole(
   bytes: Bytes,
@@ -133,7 +133,7 @@ export function* readWhole(
   return yield* gathered(held);
 }
 
-/** @throws LossmeterError malformed_body when something follows */
+/** @throws LossmeterError malformed_body when bytes follow */
 export function* requireEnd(bytes: Bytes): Decoding {
   const rest = yield* peek(bytes);
   if (rest !== undefined) throw trailing(rest.byteLength);

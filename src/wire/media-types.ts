@@ -9,7 +9,7 @@ import type { Codec } from './request.ts';
 import { encodeSafetensors } from './safetensors/reply.ts';
 import { SAFETENSORS, safetensorsCodec } from './safetensors/codec.ts';
 
-/** Name and description of bodies in the manual. */
+/** Name and description of bodies in the OpenAPI document. */
 interface BodyDocument {
   readonly title: string;
   readonly description: string;
@@ -19,16 +19,16 @@ interface BodyDocument {
 interface Format {
   /** Reads requests. */
   readonly codec: Codec;
-  /** Requests in the manual; absent for JSON, which has schemas. */
+  /** Requests in the OpenAPI document; absent for JSON, which has schemas. */
   readonly request?: BodyDocument;
-  /** Answers in the manual, where their structure is not that of JSON. */
+  /** Answers in the OpenAPI document, if their structure differs from JSON. */
   readonly answer?: BodyDocument;
   /** Media types that answers may have. */
   readonly answers: readonly string[];
   readonly encode: (answer: object, style: ReplyStyle) => ReplyParts;
 }
 
-/** The formats, the preferred one of answers first. */
+/** Formats of bodies. The first is preferred for answers. */
 const FORMATS: readonly Format[] = [
   { codec: jsonCodec, answers: jsonCodec.mediaTypes, encode: encodeJson },
   {
@@ -48,7 +48,7 @@ const FORMATS: readonly Format[] = [
 /** Media types that request bodies may have. */
 export const REQUEST_MEDIA_TYPES = FORMATS.flatMap(({ codec }) => codec.mediaTypes);
 
-/** Media types of bodies that may be plain values without logits. */
+/** Media types of bodies that can be plain values without logits. */
 export const VALUE_MEDIA_TYPES = FORMATS.flatMap(({ codec }) => (codec.values === undefined ? [] : codec.mediaTypes));
 
 /** Media types that answers may have, the preferred one first. */
@@ -58,10 +58,10 @@ export const REPLY_MEDIA_TYPES = FORMATS.flatMap(({ answers }) => answers);
 const formats = new Map(FORMATS.flatMap((format) => format.codec.mediaTypes.map((type) => [type, format] as const)));
 const encoders = new Map(FORMATS.flatMap(({ answers, encode }) => answers.map((type) => [type, encode] as const)));
 
-/** Characters of a media type that are shown. */
+/** Largest number of characters of a media type in an error. */
 const MAX_SHOWN_LENGTH = 256;
 
-/** The codec of a Content-Type header; its parameters do not matter. */
+/** Codec for a Content-Type header, whose parameters are ignored. */
 export function codecFor(contentType: string | undefined): Codec | undefined {
   return formats.get(nameOf(contentType))?.codec;
 }
@@ -73,7 +73,7 @@ const BULK_CODECS: readonly Codec[] = [jsonLinesCodec, jsonCodec, msgpackCodec];
 
 export const BULK_MEDIA_TYPES = BULK_CODECS.flatMap(({ mediaTypes }) => mediaTypes);
 
-/** The codec of many items in one body. @throws LossmeterError unsupported_media_type */
+/** Returns the codec for a body of many items. @throws LossmeterError unsupported_media_type */
 export function requireBulkCodec(contentType: string | undefined): Codec {
   const name = nameOf(contentType);
   const codec = BULK_CODECS.find(({ mediaTypes }) => mediaTypes.includes(name));
@@ -82,15 +82,15 @@ export function requireBulkCodec(contentType: string | undefined): Codec {
   throw new LossmeterError('unsupported_media_type', detail);
 }
 
-/** Name of the format of a media type, and its bodies in the manual. */
+/** Name of the format of a media type, and its bodies in the OpenAPI document. */
 export function documentsOf(mediaType: string): Pick<Format, 'request' | 'answer'> & { name: string } {
   const { codec, request, answer } = formats.get(mediaType)!;
   return { name: codec.name, ...(request && { request }), ...(answer && { answer }) };
 }
 
 /**
- * The codec of a Content-Type header.
- * @param target arguments of curl that call the service
+ * Returns the codec for a Content-Type header.
+ * @param target arguments with which curl calls the service
  * @throws LossmeterError unsupported_media_type
  */
 export function requireCodec(contentType: string | undefined, target: () => string): Codec {

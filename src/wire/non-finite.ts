@@ -1,4 +1,4 @@
-/** Words for the numbers that JSON cannot represent: bare tokens in the JSON of Python, strings elsewhere. */
+/** Names of the non-finite numbers. Python's JSON has them as bare tokens, other JSON as strings. */
 export const NON_FINITE: ReadonlyMap<unknown, number> = new Map([
   ['NaN', Number.NaN],
   ['Infinity', Infinity],

@@ -1,16 +1,16 @@
-/** An answer in the parts in which it is sent: an array when all are there already, else made while it is sent. */
+/** Parts of an answer, in the order in which they are sent. They are an array, or made while the answer is sent. */
 export type ReplyParts = Iterable<string | Uint8Array> | readonly (string | Uint8Array)[];
 
-/** Wishes of the client beside the media type of the answer. */
+/** Preferences of the client in addition to the media type of the answer. */
 export interface ReplyStyle {
-  /** True where tensors in MessagePack are arrays of msgpack-numpy. */
+  /** True if tensors in MessagePack are encoded as arrays of msgpack-numpy. */
   readonly numpyArrays: boolean;
 }
 
-/** Parts up to this size are copied together: each part is a write of its own. */
+/** Parts up to this size are joined, because each part causes a separate write. */
 const SMALL_BYTES = 65_536;
 
-/** Joins neighbours that are small. */
+/** Joins small consecutive parts. */
 export function joinSmall(parts: readonly Uint8Array[]): Uint8Array[] {
   const joined: Uint8Array[] = [];
   let waiting: Uint8Array[] = [];

@@ -1,24 +1,24 @@
-/** Names at the top of requests, in one place: every reader knows the same ones. */
+/** Top-level names of requests, shared by all codecs. */
 import { DTYPES, FLOAT_DTYPES } from '../tensor/dtype.ts';
 import type { DType, FloatDType } from '../tensor/dtype.ts';
 
-/** A tensor that requests may have. */
+/** Properties of a tensor that requests may have. */
 interface TensorField {
-  /** True where its bytes are handed on as they come. Other tensors wait in memory. */
+  /** True if its bytes are streamed. Other tensors are buffered. */
   readonly streams: boolean;
-  /** Dtypes that it may have. */
+  /** Accepted dtypes. */
   readonly dtypes: readonly DType[];
   /** dtype and shape in words, for messages. */
   readonly expected: string;
-  /** Dtype of numbers that come without one; float32 for numbers that are not whole where it is int64. */
+  /** Dtype of numbers sent without one. If it is int64, numbers that are not all integers are float32. */
   readonly untyped: 'float32' | 'float64' | 'int64';
-  /** True where a number may stand for a tensor of one entry. */
+  /** True if a number may replace a tensor of one entry. */
   readonly scalar?: boolean;
-  /** Keys of the map of tensors that may stand in its place: each is the tensor FIELD.KEY. */
+  /** Keys of a map of tensors that may replace the tensor. Each key is the tensor FIELD.KEY. */
   readonly parts?: readonly string[];
-  /** True where a llama.cpp logit file may stand for the tensor. */
+  /** True if a llama.cpp logit file may replace the tensor. */
   readonly logitFile?: boolean;
-  /** Dtype of bytes or base64 text that stands for a tensor of one axis; bytes with a dtype need no shape there. */
+  /** Dtype of a tensor of one axis that is sent as only bytes or base64 text. With a dtype it needs no shape either. */
   readonly flat?: FloatDType;
 }
 
@@ -32,7 +32,7 @@ const LOGPROBS: TensorField = {
   expected: 'log-probabilities of shape (N,) or (B, T)',
 };
 
-/** Tensors that requests may have. A kind of evaluation says which of them it takes. */
+/** Tensors that requests may have. Each kind of evaluation accepts some of them. */
 export const TENSORS: Readonly<Record<TensorName, TensorField>> = {
   logits: {
     streams: true,
@@ -74,27 +74,27 @@ export type TensorName =
   | 'old'
   | 'new';
 
-/** All names, for readers that know no kind. */
+/** All names, for code that does not know the kind of evaluation. */
 export const TENSOR_FIELDS = Object.keys(TENSORS) as readonly TensorName[];
 
 /** Fields of the requests of a kind: its tensors, `options`, and values. */
 export interface RequestFields {
   /** Tensors that a request may have. */
   readonly tensors: readonly TensorName[];
-  /** Tensors that a request must have, in the order in which they are missed. */
+  /** Required tensors, in the order in which missing ones are reported. */
   readonly required: readonly TensorName[];
-  /** True where a request may have no tensors at all. */
+  /** True if a request may omit all tensors. */
   readonly tensorsOptional?: boolean;
   /** Names of plain values. */
   readonly values: readonly string[];
-  /** Names of options, to tell an option in the wrong place from an unknown field. */
+  /** Names of options, to distinguish a misplaced option from an unknown field. */
   readonly options: readonly string[];
 }
 
 /** Keys of the maps of tensors. */
 export const TENSOR_PARTS: readonly string[] = Object.values(TENSORS).flatMap(({ parts = [] }) => parts);
 
-/** Keys of the map of tensors that may stand in the place of a tensor. */
+/** Keys of the map of tensors that may replace a tensor. */
 export function partsOf(name: TensorName): readonly string[] {
   return TENSORS[name].parts ?? [];
 }
@@ -107,12 +107,12 @@ export function isTensorName(name: unknown): name is TensorName {
   return typeof name === 'string' && Object.hasOwn(TENSORS, name);
 }
 
-/** Returns true for tensors whose bytes are handed on as they come. */
+/** Returns true for tensors whose bytes are streamed. */
 export function isStreamed(name: unknown): name is TensorName {
   return isTensorName(name) && TENSORS[name].streams;
 }
 
-/** Names of the fields of a kind of request, whatever its media type. */
+/** Names of the fields of a kind of request, for every media type. */
 export function fieldNames({ tensors, values }: Pick<RequestFields, 'tensors' | 'values'>): readonly string[] {
   return [...tensors, 'options', ...values];
 }

@@ -10,7 +10,7 @@ import type { Steps } from '../steps.ts';
 import { TENSORS, fieldNames } from './request-fields.ts';
 import type { RequestFields, TensorName } from './request-fields.ts';
 
-/** Other names under which people send the fields. */
+/** Names that clients mistakenly use, and the field that each stands for. */
 export const SYNONYMS: Readonly<Record<string, TensorName>> = {
   logit: 'logits',
   input: 'logits',
@@ -25,7 +25,7 @@ export const SYNONYMS: Readonly<Record<string, TensorName>> = {
   class_weights: 'weight',
   response_mask: 'input_mask',
   lengths: 'segments',
-  // As verl names the sampler's and the trainer's log-probabilities.
+  // verl's names of the log-probabilities of the sampler and of the trainer.
   rollout_log_prob: 'old',
   rollout_log_probs: 'old',
   old_log_prob: 'new',
@@ -34,61 +34,61 @@ export const SYNONYMS: Readonly<Record<string, TensorName>> = {
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A request without the bytes of its streamed tensor. */
+/** Request without the bytes of its streamed tensor. */
 export interface ReadRequest {
   readonly streamed: StreamedTensor;
-  /** Tensors that could stream, and came before it: they wait in memory, or stand in a file. */
+  /** Streamable tensors that came before the streamed one. They are buffered, or in a file. */
   readonly before: readonly WaitingTensor[];
-  /** The llama.cpp logit file that stands for the reference. */
+  /** llama.cpp logit file that replaces the reference. */
   readonly logitFile?: ReadLogitFile;
-  /** The other fields, as they were decoded; tensors of files are read. */
+  /** Other fields as decoded. Tensors in files are already read. */
   readonly fields: Fields;
 }
 
-/** A llama.cpp logit file whose labels were read. */
+/** llama.cpp logit file whose labels were read. */
 export interface ReadLogitFile extends Omit<LogitFileRows, 'readLabels'> {
-  /** The label of each row. */
+  /** Label of each row. */
   readonly labels: Int32Array<ArrayBuffer>;
 }
 
-/** Head of the tensor that is handed on as it comes. */
+/** Head of the streamed tensor. */
 export interface StreamedTensor {
   readonly name: TensorName;
   readonly dtype: DType;
   readonly shape: Shape;
-  /** Entries that came as null. */
+  /** Number of entries sent as null. */
   readonly nulls?: number;
-  /** Place of its bytes when they are not in the request: nothing is written then. */
+  /** File tensor with its bytes, if they are not in the request. RequestReader.writeTo then writes nothing. */
   readonly source?: FileTensor;
-  /** True for an array of msgpack-numpy: outputs are such arrays then. */
+  /** True for an array of msgpack-numpy. Outputs then have the same form. */
   readonly isNumpy?: boolean;
 }
 
-/** A tensor that could stream, and waits for the one that does. */
+/** Streamable tensor that is buffered until the streamed one arrives. */
 export interface WaitingTensor extends StreamedTensor {
-  /** Its bytes; undefined where it has a source. */
+  /** Its bytes; undefined if it has a source. */
   readonly data?: Uint8Array;
 }
 
-/** Facts of the request and of the service that decoders need. */
+/** Properties of the request and of the service that decoders need. */
 export interface DecodeContext {
-  /** Accounts for every byte that has to wait in memory. */
+  /** Accounts for every buffered byte. */
   readonly held: HeldBytesAccount;
   readonly fields: RequestFields;
   readonly maxJsonBytes: number;
-  /** Bytes of the whole body, where they are announced. */
+  /** Length of the whole body, if announced. */
   readonly contentLength: number | undefined;
 }
 
 /** Reads plain values. */
 interface ValueFormat {
-  /** Bytes of the longest body that is read. */
+  /** Largest accepted length of a body. */
   maxBytes(limits: Pick<DecodeContext, 'maxJsonBytes'>): number;
-  /** A bound on the memory that the value of a body takes, beside the body. None where bytes stay where they are. */
+  /** Upper bound of the memory of a body's value, in addition to the body. Absent if the value reuses the bytes. */
   neededBytes?(body: Uint8Array): Steps<number>;
   /**
-   * Reads a whole body. Tensors of a large one may be read already.
-   * @param fields fields that a large body may be read for; all without
+   * Reads a whole body. In a large body, tensors may already be converted to bytes.
+   * @param fields fields to read from a large body; all fields if absent
    * @throws LossmeterError malformed_body, truncated_body
    */
   parse(body: Uint8Array, maxDepth: number, fields?: readonly string[]): unknown;
@@ -98,13 +98,13 @@ interface ValueFormat {
 export interface Codec {
   readonly name: string;
   readonly mediaTypes: readonly string[];
-  /** Decodes a request. @throws LossmeterError for what is wrong with it */
+  /** Decodes a request. @throws LossmeterError for an invalid request */
   decode(bytes: Bytes, context: DecodeContext): Decoding;
   /** Reads bodies that are one plain value without logits; absent in formats without such bodies. */
   readonly values?: ValueFormat;
 }
 
-/** @throws LossmeterError unknown_field, with the name or the place that was probably meant */
+/** @throws LossmeterError unknown_field, which suggests the nearest name or place */
 export function requireRequestField(name: unknown, { tensors, options, values }: RequestFields): string {
   const fields = fieldNames({ tensors, values });
   if (typeof name === 'string' && fields.includes(name)) return name;
@@ -127,14 +127,14 @@ export function duplicateField(name: string): LossmeterError {
   return new LossmeterError('malformed_body', `the field ${showValue(name)} comes twice`);
 }
 
-/** True for the value of a field that is not as if left out. */
+/** True unless the value means that the field is absent. */
 export function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
 /**
- * @param has true for the tensors that a request has
- * @throws LossmeterError missing_field when a tensor is missing that the request must have
+ * @param has returns true for the tensors of the request
+ * @throws LossmeterError missing_field when a required tensor is missing
  */
 export function requireTensors(
   has: (name: TensorName) => boolean,

@@ -15,7 +15,7 @@ const request = (options: object): object => ({
   logits: { dtype: 'float16', shape: [1, CLASSES], data: new Uint8Array(2 * CLASSES) },
 });
 
-/** Holds 3/4 of a MiB: less than the weights as float64. */
+/** Service that may hold 3/4 MiB of memory: less than the weights take as float64. */
 const frugal = Service.start({ maxBytesInFlight: 2 ** 20 });
 
 test.each(['/v1/cross-entropy', '/v1/diagnose'])(

@@ -4,7 +4,7 @@ import { runAtOnce } from '../../src/steps.ts';
 import { transposed } from '../../src/tensor/transpose.ts';
 import { HeldBytes } from '../../src/wire/body/held-bytes.ts';
 
-/** Random bytes as elements, and the same in order of items, columns and rows. */
+/** Elements of random bytes in the order items, rows, columns; and the same elements in the order items, columns, rows. */
 function elements(
   items: number,
   rows: number,
@@ -76,7 +76,7 @@ test('the memory of a group is given back', async () => {
 });
 
 test('logits of a file that are more than may be held are refused before they are read', async () => {
-  // One item may be held, and not all four.
+  // The limit has room for one item, but not for all four.
   const all = new HeldBytes(400_000);
   const moves = { items: 4, rows: 2, columns: 40_000 };
   const moved = new MovedLogits({ write: () => undefined }, moves, { width: 4, held: all.open() });

@@ -1,4 +1,4 @@
-/** Work with the charts of runs. */
+/** Interaction with the charts of runs. */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
@@ -16,12 +16,12 @@ beforeAll(async () => {
   await recordItems({ service, run: 'outliers' }, items);
 });
 
-/** The address after two frames: a busy machine draws, and thus answers, later. */
+/** Resolves to the address hash after two frames. The page updates it when it draws, which a busy machine does later. */
 const HASH = `new Promise((resolve) => {
   requestAnimationFrame(() => requestAnimationFrame(() => resolve(location.hash)));
 })`;
 
-/** Settings in the address, of which the test driver hears later. */
+/** Settings in the address. They are read in the page, because the test driver learns of a new address later. */
 const parametersOf = async (page: Page): Promise<URLSearchParams> =>
   new URLSearchParams(((await page.evaluate(HASH)) as string).split('?')[1]);
 const numberIn = async (page: Page, name: string): Promise<number> =>
@@ -29,7 +29,7 @@ const numberIn = async (page: Page, name: string): Promise<number> =>
 const heightIn = async (page: Page): Promise<number> => (await numberIn(page, 'high')) - (await numberIn(page, 'low'));
 const overOf = (page: Page) => page.locator('.u-over').first();
 
-/** Drags over the chart, by shares of its width and its height. */
+/** Drags over the chart. Positions are fractions of its width and its height. */
 async function drag(page: Page, from: [number, number], to: [number, number], key?: 'Shift'): Promise<void> {
   const { x, y, width, height } = (await overOf(page).boundingBox())!;
   if (key !== undefined) await page.keyboard.down(key);

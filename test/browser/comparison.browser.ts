@@ -250,7 +250,7 @@ test('large files are joined as they lie on the disk: the page reads headers onl
   await titled(page, 'large-logits.safetensors against large-reference.safetensors').waitFor();
   expect(await page.getByText('Outside of the bins: 32,768 rows of divergence 0.').count()).toBe(1);
   const read = (await page.evaluate('globalThis.readBytes')) as number[];
-  // The columns of the answer are the largest.
+  // The largest reads are the columns of the answer.
   expect(Math.max(...read)).toBe(8 * rows);
 });
 
@@ -266,7 +266,7 @@ test('a comparison is made by keyboard alone', async () => {
     }
     throw new Error(`Tab does not reach ${name}`);
   };
-  // One listener for the whole test: while there is none, Chromium opens a chooser of its own.
+  // One listener for the whole test: without a listener Chromium opens its own file chooser.
   const choosers: FileChooser[] = [];
   page.on('filechooser', (chooser) => choosers.push(chooser));
   const choose = async (path: string): Promise<void> => {
@@ -284,7 +284,7 @@ test('a comparison is made by keyboard alone', async () => {
   await tabTo('Swap');
   await page.keyboard.press('Enter');
   await titled(page, 'full.safetensors against quantised.safetensors').waitFor();
-  // The focus stays on the page where the control that has it is removed.
+  // The focus stays on the page when the focused control is removed.
   await tabTo('Remove quantised.safetensors');
   await page.keyboard.press('Enter');
   await page

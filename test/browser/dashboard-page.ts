@@ -1,11 +1,11 @@
-/** The dashboard in a real browser, and what of it is not said by its text. */
+/** Opens the dashboard in a real browser, and reads the parts of it that have no text, such as markers on a canvas. */
 import { mkdirSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import type { Service } from '../service.ts';
 
-/** Pictures of what was seen, to look at after a failure. */
+/** Folder of screenshots, to look at after a failure. */
 const ARTEFACTS = new URL('../../test-results/dashboard/', import.meta.url).pathname;
 
 let browser: Browser;
@@ -48,7 +48,7 @@ export async function picture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `${ARTEFACTS}${name}.png`, fullPage: true });
 }
 
-/** The chart, which is one thing to walk through. */
+/** The chart, which is a single slider for keyboards and screen readers. */
 export const chartOf = (page: Page) => page.getByRole('slider', { name: 'Loss curve' });
 
 /** Waits until the curve has a point of this step at its end. */

@@ -6,7 +6,6 @@ import { FOREIGN_FILES } from '../foreign-files.ts';
 import { newFolder, writeKeyOfEachScope } from '../keys.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 import { MSGPACK, Service, encodeRequest } from '../service.ts';
-import { TIMED } from '../timed.ts';
 import { findBarriers } from './axe.ts';
 import { chartOf, openDashboard, picture, placeOfColour, useBrowser, waitForStep } from './dashboard-page.ts';
 import { Line } from './line.ts';
@@ -72,25 +71,6 @@ describe('the list of runs', () => {
 });
 
 describe('a run', () => {
-  test('grows within a second of a step', TIMED, async () => {
-    // A run of its own each time, as the test may be repeated.
-    const live = { service, run: `live-${Date.now()}` };
-    await recordStep(live, 1, [pairOf(3)]);
-    const { page, complaints } = await openDashboard(service, `#/runs/${live.run}`);
-    await page.locator('[data-connection=live]').waitFor();
-    await waitForStep(page, 1);
-    for (let step = 2; step <= 4; step++) {
-      const begin = performance.now();
-      await recordStep(live, step, [pairOf(3 / step)]);
-      await waitForStep(page, step, 1000);
-      expect(performance.now() - begin).toBeLessThan(1000);
-    }
-    expect(await legendOf(page).textContent()).toContain('0.7500');
-    // The counts follow.
-    await vi.waitFor(async () => expect(await page.locator('.numbers').textContent()).toContain('Steps4'), 4000);
-    expect(complaints).toEqual([]);
-  });
-
   test('goes on where it was when the connection was lost', async () => {
     const broken = { service, run: 'broken-line' };
     await recordStep(broken, 1, [pairOf(3)]);
@@ -230,7 +210,7 @@ describe('a long run', () => {
     }, 5000);
     await page.getByRole('button', { name: 'Reset zoom' }).click();
     expect(page.url()).not.toContain('from=');
-    // Without dragging, too.
+    // Zooming also works without dragging.
     await page.getByRole('button', { name: 'Zoom in' }).click();
     expect(page.url()).toMatch(/from=\d+&to=\d+$/);
     await page.getByRole('button', { name: 'Zoom out' }).click();
@@ -283,7 +263,7 @@ describe('a file', () => {
   });
 });
 
-/** Files of NumPy are read here. */
+/** Files of other formats. NumPy files are excluded: the page reads them. */
 const REFUSED = Object.entries(FOREIGN_FILES).filter(([name]) => !name.startsWith('batch.np'));
 
 test.each(REFUSED)('%s is called what it is, and not sent', async (name, { bytes, kind }) => {
@@ -329,7 +309,7 @@ test('everything can be done by keyboard alone', async () => {
     throw new Error(`there is no way to ${name} by Tab`);
   };
   await tabTo('first');
-  // What has the focus is seen to have it.
+  // The focused element has a visible outline.
   expect(await page.evaluate(`getComputedStyle(document.activeElement).outlineStyle`)).toBe('solid');
   await page.keyboard.press('Enter');
   await waitForStep(page, 60);

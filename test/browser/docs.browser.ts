@@ -8,7 +8,7 @@ import { newFolder, writeKeyOfEachScope } from '../keys.ts';
 import { Service } from '../service.ts';
 import { startProxy } from './prefix-proxy.ts';
 
-/** A name that is not loopback's: browsers trust that one more than what comes over HTTP from elsewhere. */
+/** Host name other than loopback: browsers trust loopback more than other hosts over HTTP. */
 const HOST = 'lossmeter.test';
 
 let browser: Browser;
@@ -40,7 +40,7 @@ async function openDocs({ url }: Pick<Service, 'url'>): Promise<{ page: Page; co
   return { page, complaints };
 }
 
-/** Calls /v1/info by the page. @returns the status that it shows */
+/** Calls /v1/info from the page. @returns the status that the page shows */
 async function tryInfo(page: Page): Promise<string | null> {
   const operation = page.locator('#operations-service-getInfo');
   await operation.locator('.opblock-summary-control').click();
@@ -62,7 +62,7 @@ describe('the manual in a browser', () => {
     expect(await page.locator('.opblock').count()).toBe(operations.length);
     await page.locator('#operations-evaluation-evaluateCrossEntropy .opblock-summary-control').click();
     await page.waitForSelector('#operations-evaluation-evaluateCrossEntropy .responses-table');
-    // That of its style sheet.
+    // This colour shows that the style sheet was applied.
     const colour = await page.evaluate(
       `getComputedStyle(document.querySelector('.opblock-get .opblock-summary-method')).backgroundColor`,
     );
@@ -89,7 +89,7 @@ const EVALUATING = [
   ['open inference', 'inferVersion'],
 ] as const;
 
-/** Calls an operation by the page with the values that it proposes. @returns the status that it shows */
+/** Calls an operation from the page, with the values that the page proposes. @returns the status that the page shows */
 async function tryOut(page: Page, tag: string, operationId: string): Promise<string> {
   const operation = page.locator(`[id="operations-${tag.replace(' ', '_')}-${operationId}"]`);
   await operation.locator('.opblock-summary-control').click();
@@ -102,7 +102,7 @@ async function tryOut(page: Page, tag: string, operationId: string): Promise<str
 describe('“Try it out”', () => {
   const service = Service.start({ allowedHosts: HOST });
 
-  test('calls every operation that evaluates', async () => {
+  test('calls every operation that evaluates', { timeout: 180_000 }, async () => {
     const { page, complaints } = await openDocs(service);
     for (const [tag, operationId] of EVALUATING)
       expect(await tryOut(page, tag, operationId), operationId).toMatch(/^20[01]/);
@@ -155,7 +155,7 @@ describe('the manual of a service with keys', () => {
     await page.locator('.btn-done').first().click();
     await page.locator('#operations-service-getInfo .execute').click();
     await vi.waitFor(async () => expect(await shownStatus(page)).toContain('200'), 10_000);
-    // The browser says itself that there was a 401.
+    // The browser itself logs the 401.
     expect(complaints.filter((complaint) => !complaint.includes('401'))).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-/** The page that evaluates a batch: other ways to it than a file of the service, and its options. */
+/** The page that evaluates a batch: its options, and batches that are not files of the service. */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { describe, expect, test, vi } from 'vitest';

@@ -7,7 +7,7 @@ import { Service } from '../service.ts';
 import { findBarriers } from './axe.ts';
 import { startProxy } from './prefix-proxy.ts';
 
-/** A name that is not loopback's: browsers trust that one more than what comes over HTTP from elsewhere. */
+/** Host name other than loopback: browsers trust loopback more than other hosts over HTTP. */
 const HOST = 'lossmeter.test';
 const FOLDER = pathToFileURL(fileURLToPath(new URL('../../guide/dist/', import.meta.url))).href;
 

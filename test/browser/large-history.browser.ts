@@ -1,4 +1,4 @@
-/** Pages of a history as large as the service is made for: each can be used within a second. */
+/** Pages of the largest history that the service is designed for: each can be used within a second. */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -17,10 +17,10 @@ const service = Service.start({ store });
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const MOST_MS = 1000;
-/** Loads of a page. The machine may do other things during some of them. */
+/** Number of loads of a page. Other work of the machine may slow some of them. */
 const LOADS = 4;
 
-/** Milliseconds of the fastest use of a page. @param use does something and waits for what it shows */
+/** Milliseconds of the fastest use of a page. @param use acts on the page and waits for the result */
 async function fastest(name: string, page: Page, use: (k: number) => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   for (let k = 0; k < LOADS; k++) {
@@ -33,7 +33,7 @@ async function fastest(name: string, page: Page, use: (k: number) => Promise<unk
   return Math.min(...times);
 }
 
-/** Loads a page anew: another address of the same page would keep what is known. */
+/** Loads a page from scratch: a navigation within the same document would keep its state. */
 async function load(page: Page, hash: string): Promise<void> {
   await page.goto('about:blank');
   await page.goto(`${service.url}/${hash}`);

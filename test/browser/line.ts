@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
-/** A way to a service that can be cut: browsers cannot be made to drop a connection that stands. */
+/** A TCP proxy in front of a service that a test can cut: a test cannot make a browser drop an open connection. */
 export class Line {
   readonly #target: number;
   readonly #sockets = new Set<Socket>();
@@ -23,7 +23,7 @@ export class Line {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Takes connections, at the same port as before. */
+  /** Accepts connections, at the same port as before. */
   async mend(): Promise<void> {
     this.#server = createServer((near) => {
       const far = connect(this.#target, '127.0.0.1');
@@ -45,7 +45,7 @@ export class Line {
     this.#port = (this.#server.address() as AddressInfo).port;
   }
 
-  /** Breaks off what stands, and takes no more. */
+  /** Breaks all open connections, and accepts no more. */
   async cut(): Promise<void> {
     const closed = once(this.#server!, 'close');
     this.#server!.close();

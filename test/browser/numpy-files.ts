@@ -2,7 +2,7 @@
 
 const bytes = (...base64: string[]): Buffer => Buffer.from(base64.join(''), 'base64');
 
-/** By savez. */
+/** Written by savez. */
 export const STORED = bytes(
   'UEsDBC0AAAAAAAAAIQDts8PU//////////8KABQAbG9naXRzLm5weQEAEACYAAAAAAAAAJgAAAAAAAAAk05VTVBZAQB2AHsnZGVzY3InOiAnPG',
   'Y0JywgJ2ZvcnRyYW5fb3JkZXInOiBGYWxzZSwgJ3NoYXBlJzogKDMsIDIpLCB9ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg',
@@ -13,7 +13,7 @@ export const STORED = bytes(
   'orPQS5gAAACYAAAACQAAAAAAAAAAAAAAgAHUAAAAbGFiZWwubnB5UEsFBgAAAAACAAIAbwAAAKcBAAAAAA==',
 );
 
-/** By savez_compressed. */
+/** Written by savez_compressed. */
 export const DEFLATED = bytes(
   'UEsDBC0AAAAIAAAAIQDts8PU//////////8KABQAbG9naXRzLm5weQEAEACYAAAAAAAAAFcAAAAAAAAAm+wX6hsQychQxlCtnpJanFykbqWgbp',
   'Nmoq6joJ6WX1RSlJgXn1+UkgoSd0vMKU4FihdnJBakAvkaxjoKRpo6CrUKZAMuBoYGewYGBgcGhgP1DHDg4AAAUEsDBC0AAAAIAAAAIQCis9BL',
@@ -23,7 +23,7 @@ export const DEFLATED = bytes(
   'A=',
 );
 
-/** Logits in the order of Fortran. */
+/** Logits in Fortran order. */
 export const COLUMNS = bytes(
   'UEsDBC0AAAAAAAAAIQAtkPtq//////////8KABQAbG9naXRzLm5weQEAEACYAAAAAAAAAJgAAAAAAAAAk05VTVBZAQB2AHsnZGVzY3InOiAnPG',
   'Y0JywgJ2ZvcnRyYW5fb3JkZXInOiBUcnVlLCAnc2hhcGUnOiAoMywgMiksIH0gICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAg',

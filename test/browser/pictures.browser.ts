@@ -1,4 +1,4 @@
-/** Every page on a large and on a small screen, in both themes: without barriers, and as pictures to look at. */
+/** Every page on a large and on a small screen, in both themes: checks accessibility, and takes pictures to look at. */
 import { mkdirSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { findBarriers } from './axe.ts';
 import { chartOf, openDashboard, useBrowser, waitForStep } from './dashboard-page.ts';
 import { BROKEN, pairOf, recordItems, recordRun, recordStep } from './recorded-runs.ts';
 
-/** `npm run pictures` keeps them in docs/images. */
+/** Folder of the pictures. `npm run pictures` writes them to docs/images. */
 const FOLDER = process.env['PICTURES'] ?? new URL('../../test-results/pictures', import.meta.url).pathname;
 
 /** Height of the chart, the findings and the selected step. */
@@ -57,7 +57,7 @@ beforeAll(async () => {
   await recordStep({ service, run: 'broken' }, 1, [BROKEN]);
 });
 
-/** Pages, and what is done before they are looked at. */
+/** Pages, with the preparation before their check. */
 const PAGES: Record<string, { hash: string; prepare: (page: Page) => Promise<void> }> = {
   runs: {
     hash: '#/',
@@ -99,7 +99,7 @@ describe.each([1440, 390])('on a screen of %i pixels', (width) => {
         },
       });
       await prepare(page);
-      // Only panels in sight are drawn.
+      // Only visible panels are drawn: make the whole page visible.
       const height = (await page.evaluate('document.scrollingElement.scrollHeight')) as number;
       await page.setViewportSize({ width, height });
       for (const panel of await page.locator('.panel').all()) await panel.getByRole('slider').waitFor();

@@ -3,7 +3,7 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Service } from '../service.ts';
 
-/** A proxy that has the service below `/loss`. */
+/** A proxy that serves the service below `/loss`. */
 export async function startProxy(service: () => Service): Promise<{ url: string; close: () => Promise<void> }> {
   const proxy = createServer((incoming, outgoing) => {
     if (!incoming.url!.startsWith('/loss/')) return outgoing.writeHead(404).end();

@@ -7,7 +7,7 @@ export interface Recording {
   key?: string;
 }
 
-/** Sends something to the service, which must take it. */
+/** Sends a PUT request, which the service must accept. */
 async function put({ service, key }: Recording, path: string, body: object): Promise<void> {
   const response = await fetch(service.url + path, {
     method: 'PUT',

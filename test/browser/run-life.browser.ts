@@ -1,4 +1,4 @@
-/** Life of runs in the dashboard: their states, tags and notes, and what their steps disagree about. */
+/** Life of runs in the dashboard: their states, tags and notes, and the disagreements within their steps. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { formatLoss } from '../../dashboard/src/format/numbers.ts';
 import { Training, batchOf, lossesOf, mean } from '../injector/training.ts';
@@ -32,7 +32,7 @@ const training = new Training(service, 'disagreeing');
 beforeAll(async () => {
   const step = 3;
   for (const rank of [0, 1, 2, 3]) await training.put({ step, rank }, batchOf(rank));
-  // A short micro-batch: the mean of the means is another one than the mean over tokens.
+  // A short micro-batch makes the mean of the means differ from the mean over tokens.
   await training.put({ step, rank: 3, micro: 1 }, batchOf(9, { rows: 3, certainty: 12 }));
   await training.put({ step, rank: 4 }, { ...batchOf(2), declared_loss: 7.654321 });
 

@@ -24,7 +24,7 @@ const LOSS = '2 + 8 * exp(-k / 30000.0) + abs(random() % 1000) / 5000.0';
 const counter = (count: number): string =>
   `WITH RECURSIVE counter (k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM counter WHERE k < ${count - 1})`;
 
-/** Columns of a step after its number. @param sequence of its change */
+/** Columns of a step after its number. @param sequence number of the change, as SQL */
 const stepColumns = (loss: string, sequence: string): string =>
   `0, zeroblob(16), zeroblob(16), ${loss}, 1, ${loss}, 1, NULL, NULL, 0, 0, '[]', NULL, NULL, NULL, 1000 * k, ${sequence}`;
 

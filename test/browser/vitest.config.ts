@@ -1,8 +1,11 @@
 import { defineConfig } from 'vitest/config';
-import { sideBySide } from '../base.config.ts';
+import base from '../base.config.ts';
 
-/** Files that time what a page takes. */
-const ALONE = ['test/browser/large-history.browser.ts'];
-
-/** Tests in a real browser; `npm test` has none of them. CHROMIUM names the browser, /usr/bin/chromium without. */
-export default defineConfig({ test: { projects: sideBySide('test/browser/**/*.browser.ts', ALONE) } });
+/**
+ * Tests in a real browser, which `npm test` does not run. CHROMIUM is the path of the browser; default /usr/bin/chromium.
+ * The files run one after the other, because a browser uses several cores and some tests bound the time of a page.
+ */
+export default defineConfig({
+  ...base,
+  test: { ...base.test, include: ['test/browser/**/*.browser.ts'], fileParallelism: false },
+});

@@ -29,15 +29,15 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Answer that a client got for a body. */
+/** Answer to a body that a client posted. */
 interface Answer {
   name: string;
   status: number;
-  /** Digits that all kernels agree on. */
+  /** Loss, with the digits on which all kernels agree. */
   loss: string;
 }
 
-/** An answer: a line of what a program prints, with tabs between name, status and body. */
+/** Parses a line of a program's output: name, status and body, separated by tabs. */
 function answerOf(line: string): Answer {
   const [name, status, body] = line.split('\t') as [string, string, string];
   const { loss, outputs } = JSON.parse(body) as { loss?: number; outputs?: { name: string; data: number[] }[] };
@@ -45,7 +45,7 @@ function answerOf(line: string): Answer {
   return { name, status: Number(status), loss: given.toFixed(7) };
 }
 
-/** Runs a client. @throws Error that says what to install */
+/** Runs a client. @throws Error that names the missing program */
 async function answersOf(program: string, args: readonly string[]): Promise<Answer[]> {
   const environment = { ...process.env, no_proxy: '127.0.0.1' };
   const { stdout } = await run(program, args, { maxBuffer: 2 ** 26, env: environment }).catch((error: Error) => {
@@ -74,7 +74,7 @@ test.each(Object.keys(CLIENTS))('%s gets the loss of the example in every format
   expect(await answersOf(...CLIENTS[client]!())).toEqual(expected(FORMAT_NAMES));
 });
 
-/** Ways of curl to send a body. */
+/** Options of curl for the ways to send a body. */
 const CURL = {
   'HTTP/1.0': ['--http1.0'],
   'HTTP/1.1': ['--http1.1'],

@@ -24,7 +24,7 @@ export const FORMAT_NAMES = [
 
 function formats(): Format[] {
   const entries = Object.entries(readSafetensors(readFileSync(EXAMPLE)).tensors);
-  // Not Buffers, which JSON.stringify writes in a form of their own.
+  // Uint8Array instead of Buffer: JSON.stringify calls toJSON of a Buffer.
   const batch = Object.fromEntries(
     entries.map(([name, tensor]) => [name, { ...tensor, data: new Uint8Array(tensor.data) }]),
   );
@@ -44,8 +44,8 @@ function formats(): Format[] {
 }
 
 /**
- * Writes the bodies to a folder, and a manifest: a line each, with tabs between name, path, file and the fields of the
- * head. @returns the path of the manifest
+ * Writes the bodies to a folder, and a manifest. Each line of it has the name, path, file and headers of a request,
+ * separated by tabs. @returns the path of the manifest
  */
 export function writeFormats(folder: string): string {
   const lines = formats().map(({ name, path, headers, body }, k) => {

@@ -1,4 +1,4 @@
-/** Packages as their users get them: packed, and installed into an empty folder outside of the checkout. */
+/** Packages as users get them: packed, and installed into an empty folder outside of the checkout. */
 import { execFile } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -10,11 +10,11 @@ interface Packing {
   source: string;
   /** Options of `npm pack`. */
   options?: readonly string[];
-  /** Further packages, as `npm install` takes them. */
+  /** Further packages, as arguments of `npm install`. */
   others?: readonly string[];
 }
 
-/** Packs a package and installs it. @param folder empty */
+/** Packs a package and installs it. @param folder empty folder */
 export async function installPacked(folder: string, { source, options = [], others = [] }: Packing): Promise<void> {
   const npm = (args: readonly string[], cwd: string) => run('npm', [...args, '--no-audit', '--no-fund'], { cwd });
   await npm(['pack', ...options, '--pack-destination', folder], source);

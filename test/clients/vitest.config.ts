@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** HTTP clients of others, as they are, against the service; `npm test` has none of these tests. */
+/** Unmodified third-party HTTP clients against the service. `npm test` does not run these tests. */
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
     include: ['test/clients/**/*.clients.ts'],
-    // An environment of Python may have to be made first.
+    // The first run creates a Python environment.
     hookTimeout: 600_000,
     testTimeout: 120_000,
     reporters: ['default', ['junit', { outputFile: 'test-results/clients.xml' }]],

@@ -9,7 +9,7 @@ import type { Writer } from '../request-bodies.ts';
 import { encode, seededRandom } from '../rows.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 
-/** Slabs of a few rows on two workers; and a service that compares at once. */
+/** Service with slabs of a few rows on two workers, and a service that compares inline. */
 const service = Service.start({ workers: 2, slabBytes: 1024, inlineLogits: 0 });
 const atOnce = Service.start({ inlineLogits: 2 ** 20 });
 

@@ -18,7 +18,7 @@ import { seededRandom } from '../rows.ts';
 
 const floats = (values: ArrayLike<number>): Float64Array<ArrayBuffer> => Float64Array.from(values);
 
-/** Rows that all count, with masks. */
+/** Rows that are all counted, with masks. */
 const counted = (n: number, masks?: ArrayLike<number>) =>
   runAtOnce(countedRows(new Int32Array(n).fill(NO_TARGET), masks && floats(masks)));
 

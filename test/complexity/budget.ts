@@ -1,31 +1,31 @@
-/** The budget of a request, and sentences about costs beyond it. */
+/** Cost limits of a request, and messages about costs above them. */
 import { SIZES } from './cases/case.ts';
 import { LARGEST_EXPONENT, exponentOf } from './scaling.ts';
 
 /** Costs of one size of a case. */
 export interface Cost {
-  /** Milliseconds of all threads. */
+  /** Milliseconds of processor time of all threads. */
   readonly processorTime: number;
-  /** Megabytes that the resident memory grew by, and its peak. */
+  /** Megabytes of growth of the resident memory, and megabytes of its peak. */
   readonly memory: number;
   readonly peak: number;
-  /** Milliseconds of processor time. */
+  /** Milliseconds of processor time of the longest turn of the main thread. */
   readonly longestTurn: number;
 }
 
-/** Up to these costs nothing is said of how they grow: a thread may start, and a heap grows in steps. */
+/** Costs below which growth is not judged, because a thread may start and a heap grows in steps. */
 const FLOORS = { processorTime: 20, memory: 100 };
 
-/** 20 ms, and what the looks of the monitor and the garbage collector add. */
+/** 20 ms, plus an allowance for the interval of the monitor and for garbage collections. */
 const LONGEST_TURN_MS = 28;
 
-/** Megabytes beside the bytes in flight that the process may have resident. */
+/** Megabytes that may be resident in addition to the bytes in flight. */
 const MEMORY_BESIDE = 300;
 
 const SLOWEST_PROBE_MS = 300;
 const SLOWEST_PROBE_P99_MS = 100;
 
-/** The least of two measurements at each size: other work of the machine only adds. */
+/** The smaller of two measurements at each size: other work of the machine can only increase a cost. */
 export function leastOf(some: readonly Cost[], others: readonly Cost[]): Cost[] {
   return some.map((cost, k) => {
     const other = others[k] ?? cost;
@@ -39,9 +39,9 @@ export function leastOf(some: readonly Cost[], others: readonly Cost[]): Cost[] 
 }
 
 export interface Budget {
-  /** Bytes that the service may hold. */
+  /** Limit of bytes in flight. */
   bytesInFlight: number;
-  /** Requests at the same time: turns of many follow one another between two looks of the monitor. */
+  /** Concurrent requests. With `many`, turns are not limited: several turns fall between two samples of the monitor. */
   requests: 'one' | 'many';
 }
 
@@ -51,7 +51,7 @@ const TURN = {
   what: 'ms of the main thread in one turn',
 } as const;
 
-/** @param costs at SIZES */
+/** @param costs costs at the sizes in SIZES */
 export function costFaults(costs: readonly Cost[], { bytesInFlight, requests }: Budget): string[] {
   return [
     ...growthFaults(costs, 'processorTime', 'ms'),

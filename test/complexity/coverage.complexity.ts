@@ -1,4 +1,4 @@
-/** Everything of the OpenAPI document that a client can make large has a case. */
+/** Checks that everything in the OpenAPI document that a client can make large has a case. */
 import { expect, test } from 'vitest';
 import { readOperations } from '../openapi-document.ts';
 import type { Operation, Schema } from '../openapi-document.ts';
@@ -17,7 +17,7 @@ import { SEQUENCE_CASES } from './cases/sequences.ts';
 import { dimensionsOf, sizesOf } from './dimensions.ts';
 
 const OPERATIONS = readOperations();
-/** The small ones first: where they make everything large, the others are not made at all. */
+/** Cases of small requests first: when they cover an operation, the requests of the others are not made. */
 const CASES = [
   ...SEQUENCE_CASES,
   ...OPTION_CASES,
@@ -31,7 +31,7 @@ const CASES = [
   ...COMPARISON_CASES,
 ];
 
-/** Operations whose answers have a bounded size, whatever was sent and recorded. */
+/** Operations whose cost does not depend on the request or on the recorded data. */
 const CONSTANTS = [
   ...['GET /livez', 'GET /readyz', 'GET /metrics', 'GET /v1/info', 'GET /v2/models', 'GET /v2/models/stats'],
   ...['cross_entropy', 'kl_divergence'].flatMap((model) =>
@@ -80,7 +80,7 @@ async function placesWithoutCase(operation: Operation): Promise<string[]> {
   return [...missing];
 }
 
-/** Places that are larger in a larger request of a case. */
+/** Places that grow from the first to the second size of a case. */
 async function grownBy({ request }: ComplexityCase, operation: Operation): Promise<string[]> {
   const small = sizes(operation, await request(SIZES[0]));
   const large = sizes(operation, await request(SIZES[1]));

@@ -1,7 +1,7 @@
 /** Places in the operations of the OpenAPI document that a client can make large. */
 import type { Operation, Schema } from '../openapi-document.ts';
 
-/** Names of MessagePack that one codec reads. */
+/** Alternative media types of MessagePack, which the same codec reads. */
 const ALIASES: Readonly<Record<string, string>> = {
   'application/msgpack': 'application/vnd.msgpack',
   'application/x-msgpack': 'application/vnd.msgpack',
@@ -9,7 +9,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 const formatOf = (mediaType: string): string => ALIASES[mediaType] ?? mediaType;
 
-/** Everything of an operation that a client can make large, such as `application/json /options/outputs: list`. */
+/** Places of an operation that a client can make large, such as `application/json /options/outputs: list`. */
 export function dimensionsOf({ parameters, bodies }: Operation): string[] {
   const ofParameters = parameters.flatMap(({ in: place, name, schema }) => [...growing(schema, `${place} ${name}`)]);
   const ofBodies = Object.entries(bodies).flatMap(([mediaType, schema]) => [
@@ -18,7 +18,7 @@ export function dimensionsOf({ parameters, bodies }: Operation): string[] {
   return [...new Set([...ofParameters, ...ofBodies])];
 }
 
-/** Sizes of a value at the places of its schema, by the names that `dimensionsOf` gives them. */
+/** Sizes of a request at the places of its schemas, by the names of `dimensionsOf`. */
 export function sizesOf(operation: Operation, request: Measurable): Map<string, number> {
   const sizes = new Map<string, number>();
   for (const { in: place, name, schema } of operation.parameters) {
@@ -34,7 +34,7 @@ export function sizesOf(operation: Operation, request: Measurable): Map<string, 
   return sizes;
 }
 
-/** A request as its schemas describe it. */
+/** A request in the form that its schemas describe. */
 export interface Measurable {
   readonly params?: Readonly<Record<string, string | number>>;
   readonly query?: Readonly<Record<string, string | number | readonly string[]>>;
@@ -43,7 +43,7 @@ export interface Measurable {
   readonly described?: unknown;
 }
 
-/** Schemas that a value may have, without the unions around them. */
+/** Alternatives of a schema: the members of its unions, flattened. */
 function alternatives(schema: Schema): Schema[] {
   return (schema.anyOf ?? schema.oneOf)?.flatMap(alternatives) ?? [schema];
 }
@@ -93,7 +93,7 @@ function measure(schema: Schema, value: unknown, place: string, sizes: Map<strin
       atLeast('text', value.length);
     } else if (option.type === 'array' && Array.isArray(value)) {
       atLeast('list', value.length);
-      // The first and the last stand for all.
+      // The first and the last item represent all items.
       for (const inner of [value[0], value.at(-1)] as unknown[]) {
         if (inner !== undefined && option.items) measure(option.items, inner, `${place}/[]`, sizes);
       }
@@ -109,14 +109,14 @@ function measure(schema: Schema, value: unknown, place: string, sizes: Map<strin
   }
 }
 
-/** Members by name; those of a map are all called `*`. */
+/** Properties of an object schema by name. The values of a map have the name `*`. */
 function propertiesOf({ properties, patternProperties, additionalProperties }: Schema): [string, Schema][] {
   const ofMap = Object.values(patternProperties ?? {}).map((schema): [string, Schema] => ['*', schema]);
   const others: [string, Schema][] = typeof additionalProperties === 'object' ? [['*', additionalProperties]] : [];
   return [...Object.entries(properties ?? {}), ...ofMap, ...others];
 }
 
-/** Longest text that no work can be made of. */
+/** Greatest length of a text that cannot cause much work. */
 const SHORT_TEXT = 1024;
 
 const CHARACTER_CLASS = /\[[^\]]+\]/g;

@@ -10,31 +10,31 @@ import { WatchedService } from './watched-service.ts';
 import type { WatchedOptions } from './watched-service.ts';
 
 export interface ExaminerOptions extends WatchedOptions {
-  /** Bytes in flight that the service is allowed; its default without. */
+  /** Limit of bytes in flight of the service; default DEFAULT_BYTES_IN_FLIGHT. */
   bytesInFlight?: number;
 }
 
 const DEFAULT_BYTES_IN_FLIGHT = 2 ** 30;
 
-/** Measurements of each size of a case that failed. */
+/** Number of measurements of each size when a failed case is repeated. */
 const REPEATS = 3;
 
 /** Observations of a case. */
 interface Examination {
-  /** Faults beside costs. */
+  /** Faults other than costs. */
   readonly faults: readonly string[];
-  /** At the sizes that were answered. */
+  /** Costs at the sizes that were measured. */
   readonly costs: readonly Cost[];
 }
 
-/** Measures cases on a service that it starts anew when a case has ended it. */
+/** Measures cases on a service. Starts a new service after a case that ended it. */
 export class Examiner implements AsyncDisposable {
   readonly #options: ExaminerOptions;
   readonly #bytesInFlight: number;
   readonly #liveness = new Liveness();
   /**
-   * Times of the cases of one request. Node.js accepts one connection in each round of its event loop: behind the
-   * connections of many requests a probe waits for as many rounds.
+   * Times of probes during cases of one request. Other cases are excluded: Node.js accepts one connection in each round
+   * of its event loop, so that a probe behind the connections of many requests waits for as many rounds.
    */
   readonly #probes: number[] = [];
   #running: { service: WatchedService; client: Client } | undefined;
@@ -44,7 +44,7 @@ export class Examiner implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Sentences about what a case breaks; none when all is well. A failure is repeated once. */
+  /** Messages about the limits that a case breaks; empty on success. A failing case is measured once more. */
   async findFaults(examined: ComplexityCase): Promise<string[]> {
     const budget = {
       bytesInFlight: this.#bytesInFlight,
@@ -57,12 +57,12 @@ export class Examiner implements AsyncDisposable {
     return judge({ faults: second.faults, costs: leastOf(second.costs, first.costs) });
   }
 
-  /** Sentences about the answers to `/livez` over all cases of one request. */
+  /** Messages about slow answers to `/livez` over all cases of one request. */
   livenessFaults(): string[] {
     return percentileFaults(this.#probes);
   }
 
-  /** @param repeats measurements of each size, of which the least counts */
+  /** @param repeats number of measurements of each size; the smallest counts */
   async #examine(examined: ComplexityCase, repeats: number): Promise<Examination> {
     const costs: Cost[] = [];
     const faults: string[] = [];

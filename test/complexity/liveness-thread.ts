@@ -1,4 +1,4 @@
-/** The thread of the probes. */
+/** Thread that probes `/livez`. */
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { parentPort } from 'node:worker_threads';
@@ -9,7 +9,7 @@ export interface Probed {
   pid: number;
 }
 
-/** The service to probe, or undefined to stop; or the wish for the times. */
+/** `take` requests the times; otherwise the service to probe, or undefined to stop. */
 export type ProbeRequest = 'take' | { service: Probed | undefined };
 
 interface Probe {
@@ -31,7 +31,7 @@ parentPort!.on('message', (request: ProbeRequest) => {
     return;
   }
   const watched = service;
-  // A probe without an answer counts with the time that it has taken by now.
+  // A pending probe counts with its time so far.
   const unanswered = watched === undefined ? [] : [...pending].map((probe) => timeOf(probe, watched));
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- that is of windows
   parentPort!.postMessage([...times, ...unanswered]);
@@ -47,19 +47,19 @@ setInterval(() => {
     // Failures after the end of the service do not count.
     if (asked === pending && asked.delete(probe)) times.push(timeTaken());
   };
-  // Orchestrators connect anew for each probe.
+  // A new connection for each probe, as orchestrators do.
   get({ host: '127.0.0.1', port: watched.port, path: '/livez', agent: false, timeout: GIVE_UP_MS }, (answer) => {
     answer.resume();
     answer.once('end', () => ended(() => (answer.statusCode === 200 ? timeOf(probe, watched) : Infinity)));
   }).on('error', () => ended(() => Infinity));
 }, PROBE_EVERY_MS);
 
-/** Milliseconds since a probe began, without those in which other processes had the processors. */
+/** Milliseconds since a probe began, minus the time that was spent waiting for a processor. */
 function timeOf({ began, waited }: Probe, watched: Probed): number {
   return performance.now() - began - (waitedForProcessor(watched) - waited);
 }
 
-/** Milliseconds that this thread and the main thread of the service were ready to run and did not (proc, schedstat). */
+/** Milliseconds that this thread and the main thread of the service were runnable but waited (/proc, schedstat). */
 function waitedForProcessor({ pid }: Probed): number {
   const files = ['/proc/thread-self/schedstat', `/proc/${pid}/task/${pid}/schedstat`];
   return files.reduce((sum, file) => sum + Number(readFileSync(file, 'utf8').split(' ')[1]) / 1e6, 0);

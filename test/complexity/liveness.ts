@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import type { Probed, ProbeRequest } from './liveness-thread.ts';
 
-/** Asks `/livez` again and again from a thread of its own, so that what a test does delays no probe. */
+/** Probes `/livez` from a separate thread, so that the work of a test delays no probe. */
 export class Liveness implements AsyncDisposable {
   readonly #thread = new Worker(new URL('./liveness-thread.ts', import.meta.url));
 

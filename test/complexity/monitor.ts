@@ -1,10 +1,10 @@
 /**
- * Runs in the process of the service, before it: tells on demand the processor time of the process, and the longest
- * time that the main thread worked between two looks. Processor time does not count other processes of the machine.
+ * Preloaded into the process of the service. On request it reports the processor time of the process, and the longest
+ * processor time of the main thread between two samples. Processor time excludes other processes of the machine.
  */
 import { isMainThread } from 'node:worker_threads';
 
-/** Answer of the monitor, in milliseconds. The longest turn is counted from the question before. */
+/** Answer of the monitor, in milliseconds. The longest turn is the longest since the previous request. */
 export interface Reading {
   processorTime: number;
   longestTurn: number;
@@ -12,7 +12,7 @@ export interface Reading {
 
 const LOOK_EVERY_MS = 2;
 
-// Workers of the service run it too.
+// Workers of the service preload this file too.
 if (isMainThread && process.send !== undefined) {
   let longest = 0;
   let before = mainThreadTime();

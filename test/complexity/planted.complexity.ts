@@ -1,4 +1,4 @@
-/** Faults that are planted into the service show, and a service without any has none. */
+/** Checks that faults planted into the service are found, and that an unmodified service has none. */
 import { expect, test } from 'vitest';
 import { classesOf } from './cases/batches.ts';
 import type { ComplexityCase } from './cases/case.ts';

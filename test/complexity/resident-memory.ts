@@ -1,11 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** Has the peak of a process begin anew (proc(5), clear_refs). */
+/** Resets the peak of the resident memory of a process (proc(5), clear_refs). */
 export function resetPeak(pid: number): void {
   writeFileSync(`/proc/${pid}/clear_refs`, '5');
 }
 
-/** Megabytes of 10⁶ bytes that a process has resident, and the most since the last reset. */
+/** Resident memory of a process and its peak since the last reset, in megabytes of 10⁶ bytes. */
 export function residentMemory(pid: number): { now: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const megabytes = (name: string): number =>

@@ -1,19 +1,19 @@
-/** Costs of something at sizes that double. */
+/** Costs at doubling sizes. */
 export interface Growth {
   /** Costs at 1×, 2×, 4× and 8×. */
   readonly costs: readonly number[];
-  /** Costs up to this are noise, and count as this. */
+  /** Costs below the floor are noise, and count as the floor. */
   readonly floor: number;
 }
 
-/** Work and memory may grow with this power of the size: n log n has about 1.1 here. */
+/** Largest allowed power of the size with which work and memory grow. n log n gives about 1.1 for these sizes. */
 export const LARGEST_EXPONENT = 1.2;
 
 /**
- * k of cost = c·sizeᵏ, in logarithms to the base 2: the least of three estimates. The least-squares line through all
- * sizes evens out noise. The line without the smallest size ignores that it alone fits into caches. The median of the
- * doublings ignores one step to a more expensive way; the last doubling must be as flat, since nothing after it would show
- * that a step there is no growth.
+ * Exponent k of cost = c·sizeᵏ, from logarithms to the base 2: the least of three estimates. The least-squares line through
+ * all sizes evens out noise. The line without the smallest size tolerates that only this size fits into caches. The median
+ * of the doublings tolerates one step to a more expensive code path. This estimate is at least the last doubling, because
+ * no later size could show that a step there is not growth.
  */
 export function exponentOf({ costs, floor }: Growth): number {
   const points = costs.map((cost, doublings) => ({ x: doublings, y: Math.log2(Math.max(cost, floor)) }));

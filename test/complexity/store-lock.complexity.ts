@@ -1,4 +1,4 @@
-/** Another process holds the write lock of the store while trainers record. */
+/** Recordings of trainers while another process holds the write lock of the store. */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';

@@ -5,7 +5,7 @@ import type { ExaminerOptions } from './examination.ts';
 
 const CASE_WITHIN_MS = 120_000;
 
-/** A test for each case, and one of the probes that ran all the while. */
+/** Defines a test for each case, and one for the probes that run during all of them. */
 export function examineAll(cases: readonly ComplexityCase[], options?: ExaminerOptions): void {
   const examiner = new Examiner(options);
   afterAll(() => examiner[Symbol.asyncDispose]());

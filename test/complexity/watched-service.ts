@@ -12,12 +12,12 @@ const SPACIOUS_BYTES = 2 ** 30;
 const MONITOR = new URL('./monitor.ts', import.meta.url);
 
 export interface WatchedOptions {
-  /** Modules that run in its process first. */
+  /** Modules to preload into the process of the service. */
   imports?: readonly URL[];
   environment?: Readonly<Record<string, string>>;
 }
 
-/** The service as it ships, with a monitor in its process. It has a store and a data directory of its own. */
+/** The unmodified service, with a monitor in its process. It has its own store and data directory. */
 export class WatchedService implements AsyncDisposable {
   readonly folder: string;
   readonly #server: ChildServer;
@@ -56,7 +56,7 @@ export class WatchedService implements AsyncDisposable {
     return signalCode ?? `exit ${exitCode}`;
   }
 
-  /** Waits until the main thread has time to answer. */
+  /** Reads the monitor, which waits until the main thread can answer. */
   async read(): Promise<Reading> {
     const { process: child } = this.#server;
     const answer = once(child, 'message');
@@ -65,7 +65,7 @@ export class WatchedService implements AsyncDisposable {
     return reading;
   }
 
-  /** Ends it at once: it may be too busy to end by itself. */
+  /** Kills the service: it may be too busy to end by itself. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.process.kill('SIGKILL');
     await this.#server[Symbol.asyncDispose]();
@@ -73,7 +73,7 @@ export class WatchedService implements AsyncDisposable {
   }
 }
 
-/** Memory, where there is enough of it: each recording waits for a disk. */
+/** Folder in shared memory when that has enough space, because each recording waits for the disk; else the folder tmpdir. */
 function spaciousFolder(): string {
   try {
     const { bavail, bsize } = statfsSync(SHARED_MEMORY);

@@ -7,8 +7,8 @@ import type { Ended, Engine, ImageConfig } from './engine.ts';
 const VOLUME = '/var/lib/lossmeter';
 
 /**
- * Parts of a container: a view of the image's files that is read-only except for the volume, and
- * a process 1 without privileges. $1 has the files, $2 is where the view comes, $3 is the user.
+ * Parts of a container: a view of the image's files that is read-only except for the volume, and an unprivileged
+ * process 1. $1 is the folder of the files, $2 the mount point of the view, $3 the user.
  */
 const CONTAIN = `set -e
 mount --bind "$1" "$2"
@@ -21,8 +21,8 @@ shift 3
 exec chroot --userspec="$user" "$view" "$@"`;
 
 /**
- * Buildah where no containers can be run: it builds with no more isolation than chroot has, and what the image needs of
- * a container is made here by the namespaces of the kernel. They have the network of the machine.
+ * Buildah, for machines that cannot run containers. It builds with chroot isolation only. This class provides the parts
+ * of a container that the image needs, with namespaces of the kernel. Containers share the network of the machine.
  */
 export class Buildah implements Engine {
   readonly name = 'buildah';
@@ -46,7 +46,7 @@ export class Buildah implements Engine {
   }
 
   async size(image: string): Promise<number> {
-    // As a number with its unit, such as 357 MB.
+    // Buildah prints a number with a unit, such as 357 MB.
     const [value, unit] = (await call('buildah', ['images', '--format', '{{.Size}}', image])).trim().split(' ');
     return Number(value) * { KB: 1e3, MB: 1e6, GB: 1e9 }[unit!]!;
   }
@@ -78,7 +78,7 @@ class Contained extends Container {
     this.#env = env;
   }
 
-  /** Process 1, as this machine counts: the child of unshare. */
+  /** Process id of process 1 outside of its namespace: the child of unshare. */
   get #first(): string {
     return readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8').trim();
   }

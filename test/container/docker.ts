@@ -1,7 +1,7 @@
 import { Container, IMAGE, attempt, call } from './engine.ts';
 import type { Ended, Engine, ImageConfig } from './engine.ts';
 
-/** Name of containers and the volume: other runs on this machine have others. */
+/** Name of the volume and prefix of containers, unique to this run of the suite. */
 const NAME = `lossmeter-test-${process.pid}`;
 
 interface Inspected {
@@ -10,7 +10,7 @@ interface Inspected {
   Size: number;
 }
 
-/** Docker, and Podman, which takes the same commands. */
+/** Docker, or Podman, which accepts the same commands. */
 export class Docker implements Engine {
   readonly name: 'docker' | 'podman';
   #containers = 0;
@@ -20,9 +20,9 @@ export class Docker implements Engine {
   }
 
   async build(args: readonly string[]): Promise<void> {
-    // What fails first says best what is missing.
+    // Fails first when the engine is missing or does not run, with the clearest message.
     await call(this.name, ['info']);
-    // Podman's own format has no health checks.
+    // The default format of Podman has no health checks.
     const format = this.name === 'podman' ? ['--format', 'docker'] : [];
     await call(this.name, ['build', ...format, ...args, '.']);
     await call(this.name, ['run', '--rm', IMAGE, '--version']);
@@ -30,12 +30,12 @@ export class Docker implements Engine {
 
   async config(): Promise<ImageConfig> {
     const [{ Config, Healthcheck }] = await this.#inspect(IMAGE);
-    // Podman has the health check beside the rest.
+    // Podman reports the health check outside of Config.
     return { ...(Healthcheck !== undefined && { Healthcheck }), ...Config };
   }
 
   async size(image: string): Promise<number> {
-    // What builds the image may have kept its base to itself.
+    // The builder may not have stored the base image in the engine.
     const { status } = await attempt(this.name, ['image', 'inspect', image]);
     if (status !== 0) await call(this.name, ['pull', '--quiet', image]);
     return (await this.#inspect(image))[0].Size;
@@ -52,7 +52,7 @@ export class Docker implements Engine {
     const name = `${NAME}-${(this.#containers += 1)}`;
     return new DockerContainer(this.name, name, [
       ...['run', '--rm', '--name', name, '--volume', `${NAME}:/var/lib/lossmeter`],
-      // Podman would make folders for temporary files writable.
+      // By default Podman makes folders for temporary files writable.
       ...['--read-only', ...(this.name === 'podman' ? ['--read-only-tmpfs=false'] : [])],
       ...['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'],
       ...Object.entries(environment).flatMap(([key, value]) => ['--env', `${key}=${value}`]),

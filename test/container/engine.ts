@@ -11,10 +11,10 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const IMAGE = 'localhost/lossmeter-test';
 
-/** The image that ours is made from. */
+/** Base image of the Dockerfile. */
 export const BASE = /^FROM (\S+)/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'))![1]!;
 
-/** The part of an image's configuration that is looked at here, as the OCI and Docker name it. */
+/** Fields of an image's configuration that the tests read, with the names of OCI and Docker. */
 export interface ImageConfig {
   User: string;
   Env: string[];
@@ -27,19 +27,19 @@ export interface ImageConfig {
 }
 
 /**
- * Containers have a root file system that cannot be written to, no capabilities, and all the same volume. A port that is
- * listened on in one is reached on 127.0.0.1.
+ * Builds the image and runs containers of it. They have a read-only root file system, no capabilities, and share one
+ * volume. A port that a container listens on is reachable on 127.0.0.1.
  */
 export interface Engine {
   readonly name: string;
-  /** @throws Error when it cannot build, or cannot run what it built */
+  /** @throws Error when the engine cannot build the image, or cannot run it */
   build(args: readonly string[]): Promise<void>;
   config(): Promise<ImageConfig>;
   /** Bytes of an image, as the engine counts them. */
   size(image: string): Promise<number>;
   /** Runs the image's entry point with arguments. */
   run(args: readonly string[], options?: { environment?: Record<string, string>; port?: number }): Container;
-  /** Removes the image, and what else was made. */
+  /** Removes the image, and everything else that the engine created. */
   remove(): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export abstract class Container {
   /** Output of process 1 so far. */
   output = '';
 
-  /** Starts what ends with process 1, and has its exit code. */
+  /** Starts a command that ends together with process 1, with its exit code. */
   constructor(command: string, args: readonly string[]) {
     this.#child = spawn(command, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#closed = once(this.#child, 'close');
@@ -102,7 +102,7 @@ export async function call(command: string, args: readonly string[]): Promise<st
   throw new Error(`${command} ${args[0]} ended in ${status}:\n${`${stdout}${stderr}`.trim().slice(-2000)}`);
 }
 
-/** Builds the image with the first engine that can, and run it too. @throws Error that says what is wrong with each */
+/** Builds the image with the first engine that can build and run it. @throws Error with the problem of each engine */
 export async function buildWithFirst(engines: readonly Engine[]): Promise<Engine> {
   const folder = mkdtempSync(join(tmpdir(), 'lossmeter-npmrc-'));
   const problems: string[] = [];
@@ -126,7 +126,7 @@ export async function buildWithFirst(engines: readonly Engine[]): Promise<Engine
   );
 }
 
-/** Settings of npm on this machine: its registry may be another. */
+/** Settings of npm on this machine, which may use another registry. */
 async function npmSettings(): Promise<string> {
   const get = async (key: string): Promise<string> => (await call('npm', ['config', 'get', key])).trim();
   const file = await get('userconfig');

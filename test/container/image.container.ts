@@ -18,7 +18,7 @@ const manifest = JSON.parse(read('package.json').toString()) as {
   devDependencies: Record<string, string>;
 };
 
-// Each test has one thing to say, and needs what those before it made.
+// The tests run in order: each depends on the state that earlier tests created.
 let engine: Engine;
 let service: Service;
 afterAll(async () => {
@@ -33,7 +33,7 @@ interface Service {
   container: Container;
   url: string;
   port: number;
-  /** Milliseconds until it was ready. */
+  /** Milliseconds from the start until the service was ready. */
   startMs: number;
 }
 const started: Service[] = [];
@@ -145,7 +145,7 @@ test('nothing but the volume is written to', async () => {
     }
   })`;
   expect(await evaluateWithin(attempts)).toEqual([...Array(5).fill('EROFS'), '/var/lib/lossmeter']);
-  // Nor could it be where the root file system is not read-only.
+  // The service could not write to /app even in a writable root file system.
   expect(await print('find', '/app', '!', '-user', 'root')).toBe('');
 });
 
@@ -154,7 +154,7 @@ test('it has no package manager, no compiler and no dependency of development', 
   const tests = tools.flatMap((name) => ['-o', '-name', name]).slice(1);
   expect(await print('find', '/', '-xdev', '-path', '*/*bin/*', '(', ...tests, ')')).toBe('');
   expect(await print('find', '/', '-xdev', '-path', '*/node_modules/npm')).toBe('');
-  // Some are dependencies of Fastify, too.
+  // Some devDependencies are also dependencies of Fastify, so they are in the image.
   const { packages } = JSON.parse(read('package-lock.json').toString()) as {
     packages: Record<string, { dev?: boolean }>;
   };
@@ -222,6 +222,6 @@ test('a key that it makes in its volume opens it, and nothing else does', async 
   expect((await evaluate(service)).status).toBe(401);
   const headers = { authorization: `Bearer ${key}` };
   expect((await evaluate(service, headers)).status).toBe(200);
-  // What another container recorded in the volume is there.
+  // The volume has the recordings of the other container.
   expect(await (await fetch(service.url + RUN, { headers })).json()).toMatchObject({ steps: 1, last_loss: 1.5 });
 });

@@ -1,4 +1,4 @@
-/** Within a container nothing can be preloaded: its replies are recorded where they arrive. */
+/** Records the replies in the client: nothing can be preloaded into a container. */
 import { createRequire } from 'node:module';
 
 createRequire(import.meta.url)('../replies/client-recorder.cjs');

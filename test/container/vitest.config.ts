@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** Tests of the container's image; `npm test` has none of them. */
+/** Tests of the container's image. `npm test` does not run them. */
 export default defineConfig({
   ...base,
   test: {

@@ -1,4 +1,4 @@
-/** Runs Schemathesis against the service. Arguments are pytest's: `npm run test:contract -- -k "with keys"`. */
+/** Runs Schemathesis against the service. Passes arguments to pytest: `npm run test:contract -- -k "with keys"`. */
 import { runSuite } from '../python/pytest.ts';
 
 const suite = { name: 'contract', requirements: 'test/contract/requirements.txt', folder: '.', tests: 'test/contract' };

@@ -1,4 +1,4 @@
-/** Random batches of any dtype, kind of label and option, with values that are far apart, infinite or NaN among them. */
+/** Random batches of any dtype, kind of label and option. Some of their values are far apart, infinite or NaN. */
 import fc from 'fast-check';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';

@@ -1,6 +1,6 @@
 /**
- * 2,000 requests and what the service answered to them when they were recorded: every format, content encoding and kind
- * of answer, and mistakes of every kind. Written by `node test/corpus/record.ts`, read by the replay.
+ * 2,000 recorded requests with the answers of the service: every format, content encoding and kind of answer, and every
+ * kind of mistake. Written by `node test/corpus/record.ts`, read by the replay.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
@@ -9,7 +9,7 @@ import { buildApp } from '../../src/app.ts';
 import type { HttpAnswer, HttpRequest } from '../http-client.ts';
 import { testConfig } from '../service.ts';
 
-/** Parts of an answer that must not change. Sentences of problems may. */
+/** Parts of an answer that must not change. Messages of problems may change. */
 export type Kept =
   | { readonly status: number; readonly mediaType: string | undefined; readonly body: Uint8Array }
   | { readonly status: number; readonly code: string; readonly pointers: readonly string[] };
@@ -29,12 +29,12 @@ export function writeExchanges(exchanges: readonly Exchange[]): void {
   writeFileSync(FILE, zstdCompressSync(pack(exchanges)));
 }
 
-/** The service as it was when they were recorded: the strict kernels have the same bits on every machine. */
+/** Starts a service with the settings of the recording. The strict kernels give the same bits on every machine. */
 export function startService(): ReturnType<typeof buildApp> {
   return buildApp({ config: testConfig({ kernel: 'strict' }) });
 }
 
-/** Times at which something was recorded. */
+/** Pattern of times of recordings. */
 const TIMES = /"(?:created_at|updated_at|recorded_at)":"[^"]*"/g;
 
 export function keptOf({ status, mediaType, body }: HttpAnswer, { path }: Pick<HttpRequest, 'path'>): Kept {

@@ -1,4 +1,4 @@
-/** Records the corpus anew: only where what the service answers is meant to change. */
+/** Records the corpus again. Run it only after an intended change of the answers of the service. */
 import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { readCorpus, requestOf } from '../fuzz/corpus.ts';
@@ -15,7 +15,7 @@ const EXCHANGES = 2000;
 const BATCHES = 800;
 const SEED = 17;
 
-/** Most mutants with the same code, and with the same sentence apart from its values. */
+/** Greatest number of mutants with the same code, and with the same message apart from its values. */
 const MOST_OF_A_CODE = 300;
 const MOST_OF_A_SENTENCE = 8;
 
@@ -37,7 +37,7 @@ async function record(request: HttpRequest, isWanted: (code: string, detail: str
   const answer = await client.send(request);
   const kept = keptOf(answer, request);
   const isProblem = 'code' in kept;
-  // The Open Inference Protocol calls it `error`.
+  // In the Open Inference Protocol the field is `error`.
   const { detail, error } = (isProblem ? JSON.parse(answer.body.toString()) : {}) as {
     detail?: string;
     error?: string;

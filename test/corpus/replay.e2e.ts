@@ -1,4 +1,4 @@
-/** Answer and error do not depend on how a body arrives, and are those that were recorded. */
+/** Checks that answers and errors equal the recorded ones, however a body arrives. */
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readExchanges, startService } from './exchanges.ts';

@@ -1,4 +1,4 @@
-/** Sends recorded requests again, in the pieces that a test chooses, and compares the answers. */
+/** Sends recorded requests again, in pieces that a test chooses, and compares the answers. */
 import { isDeepStrictEqual } from 'node:util';
 import type { HttpAnswer, HttpRequest } from '../http-client.ts';
 import { exchange } from '../raw-http.ts';
@@ -6,19 +6,19 @@ import { seededRandom } from '../rows.ts';
 import { keptOf } from './exchanges.ts';
 import type { Exchange } from './exchanges.ts';
 
-/** Longer bodies are not cut into single bytes: each takes a turn of the event loop. */
+/** Bytes of the longest body that is cut into single bytes: each piece takes a turn of the event loop. */
 const MOST_SINGLE_BYTES = 700;
 
-/** Requests that are sent at a time. */
+/** Number of requests that are sent at the same time. */
 const AT_A_TIME = 16;
 
-/** Pieces of a body, which arrive one by one. */
+/** Cuts a body into pieces, which arrive one by one. */
 type Cut = (body: Uint8Array) => Uint8Array[];
 
-/** Arrival of a body. */
+/** Way in which a body arrives. */
 export interface Arrival {
   readonly cut: Cut;
-  /** True for a body without an announced length. */
+  /** True for a body in chunked encoding, without Content-Length. */
   readonly isChunked?: boolean;
 }
 
@@ -36,7 +36,7 @@ export function inRandomPieces(): Cut {
 export const inSingleBytes: Cut = (body) =>
   body.byteLength > MOST_SINGLE_BYTES ? [body] : Array.from(body, (_, k) => body.subarray(k, k + 1));
 
-/** @returns a line for each answer of the service at `url` that is not what was recorded */
+/** @returns a line for each answer of the service at `url` that differs from the recorded one */
 export async function replay(url: string, exchanges: readonly Exchange[], arrival: Arrival): Promise<string[]> {
   const differing: string[] = [];
   const compare = async (one: Exchange): Promise<void> => {
@@ -47,7 +47,7 @@ export async function replay(url: string, exchanges: readonly Exchange[], arriva
     const expected = 'code' in kept ? kept.code : Buffer.from(kept.body).toString('utf8', 0, 300);
     differing.push(`exchange ${exchanges.indexOf(one)}: ${shown}, expected ${kept.status} ${expected}`);
   };
-  // Requests that record come in the order in which they were recorded.
+  // Requests that change the history are sent in the recorded order.
   for (const one of exchanges.filter(isRecording)) await compare(one);
   const others = exchanges.filter((one) => !isRecording(one)).values();
   const sendOthers = async (): Promise<void> => {
@@ -57,7 +57,7 @@ export async function replay(url: string, exchanges: readonly Exchange[], arriva
   return differing;
 }
 
-/** True for what changes the history: its answer depends on what came before. */
+/** True for requests to the history, whose answers depend on earlier requests. */
 export function isRecording({ request }: Pick<Exchange, 'request'>): boolean {
   return request.path.startsWith('/v1/runs');
 }

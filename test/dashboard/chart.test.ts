@@ -18,7 +18,7 @@ function curve(run: string, losses: readonly number[]): Curve {
   return curveOf(originOf(run), points as StepPoint[], { axis: 'step', smoothing: 0, log: false });
 }
 
-/** Ten pixels a step, a hundred a unit of loss, whose 0 is at the top. */
+/** Projection with 10 pixels per step and 100 pixels per unit of loss. Loss 0 is at the top. */
 const projection = {
   left: (x: number) => 10 * x,
   top: (loss: number) => 100 * loss,

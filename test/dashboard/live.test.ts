@@ -8,9 +8,10 @@ interface Listener {
 }
 type Follow = (path: string, listener: Listener, signal: AbortSignal) => Promise<void>;
 
-// The types of the tests have no DOM, so the path is not a literal.
-const MODULE: string = '../../dashboard/src/api/live.ts';
-const { follow } = (await import(MODULE)) as { follow: Follow };
+// The types of the tests have no DOM, so the paths are not literals.
+const [LIVE, KEY] = ['../../dashboard/src/api/live.ts', '../../dashboard/src/api/key.ts'] as string[];
+const { follow } = (await import(LIVE!)) as { follow: Follow };
+const { giveKey } = (await import(KEY!)) as { giveKey: (key: string | undefined) => void };
 
 const SILENCE_MS = 45_000;
 const heard: string[] = [];
@@ -24,7 +25,7 @@ beforeEach(() => {
   vi.useFakeTimers();
   vi.stubGlobal('window', globalThis);
   vi.stubGlobal('document', { baseURI: 'http://service/' });
-  vi.stubGlobal('sessionStorage', { getItem: () => null });
+  vi.stubGlobal('sessionStorage', { getItem: () => null, removeItem: () => {} });
   heard.length = 0;
 });
 afterEach(() => {
@@ -75,9 +76,25 @@ test('waits between attempts leave no listeners', async () => {
   const followed = follow('events', listener, controller.signal);
   await vi.advanceTimersByTimeAsync(60_000);
   expect(heard.length).toBeGreaterThan(5);
-  // The listener of the current wait.
+  // The one listener belongs to the current wait.
   expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1);
   controller.abort();
   await followed;
   expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+});
+
+test('the time in which a user enters a key is not silence', async () => {
+  const keys: (string | undefined)[] = [];
+  vi.stubGlobal('fetch', (_address: string, init: { headers: { authorization?: string }; signal: AbortSignal }) => {
+    keys.push(init.headers.authorization);
+    return keys.length === 1 ? Promise.resolve(new Response('{}', { status: 401 })) : hang(init.signal);
+  });
+  const controller = new AbortController();
+  const followed = follow('events', listener, controller.signal);
+  await vi.advanceTimersByTimeAsync(2 * SILENCE_MS);
+  giveKey(undefined);
+  await vi.advanceTimersByTimeAsync(SILENCE_MS - 1);
+  expect([keys.length, heard]).toEqual([2, []]);
+  controller.abort();
+  await followed;
 });

@@ -27,7 +27,7 @@ async function named(name: string, tensors: Record<string, Tensor>, options?: ob
   return { ...(await readTensorFile(new Blob([new Uint8Array(file)]), name)), name };
 }
 
-/** Reads a request that was written by the page. */
+/** Reads a request that the page wrote. */
 async function written(request: TensorFile) {
   const { tensors, metadata } = readSafetensors(Buffer.from(await writeTensorFile(request).arrayBuffer()));
   return { tensors, names: Object.keys(tensors), options: JSON.parse(metadata['options']!) as unknown };

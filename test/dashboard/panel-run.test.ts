@@ -6,7 +6,7 @@ import type { CurvePoint } from '../../dashboard/src/series/point.ts';
 const NAME = 'lr';
 const style = { log: false, smoothing: 0, isZoomed: true };
 
-/** Point of a curve. @param second of its recording; undefined for a point without a time */
+/** Point of a curve. @param second time of its recording; undefined for a point without a time */
 function point(step: number, second?: number): CurvePoint {
   const recorded = second !== undefined && { recorded_at: new Date(second * 1000).toISOString() };
   return { step, attempt: 0, loss: step, ranks: 1, non_finite: false, spike: false, ...recorded };

@@ -10,7 +10,7 @@ import { withTimes } from '../../dashboard/src/series/times.ts';
 
 const BEGAN = Date.UTC(2026, 0, 1);
 
-/** A step that was recorded so many seconds after the run began. */
+/** A step. @param seconds time of its recording after the beginning of the run */
 function point(step: number, loss = step, seconds = step): StepPoint {
   const sums = { numerator: loss, denominator: 1 };
   const recorded_at = new Date(BEGAN + seconds * 1000).toISOString();
@@ -42,7 +42,7 @@ describe('steps that are told while a curve is shown', () => {
       [1, 1],
       [2, 20],
     ]);
-    // Both in one frame.
+    // Both changes arrive in one frame.
     expect(stepsOf(mergeSteps([point(1)], [resumed, point(3)]))).toEqual([1, 2]);
   });
 

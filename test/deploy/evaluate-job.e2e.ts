@@ -1,4 +1,4 @@
-/** The jobs of deploy/kubernetes: their commands are run as they stand there, by sh, for each index. */
+/** Runs the commands of the jobs in deploy/kubernetes unchanged, with sh, for each index. */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,12 +42,12 @@ const settingsOf = (job: Job): Record<string, string> =>
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-job-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The command of the image. */
+/** Path of a program that replaces the `lossmeter` command of the image. */
 const bin = join(folder, 'lossmeter');
 writeFileSync(bin, `#!/bin/sh\nexec "${process.execPath}" "${join(ROOT, 'src/cli/bin.js')}" "$@"\n`);
 chmodSync(bin, 0o755);
 
-/** Runs the container of a job: its command and its settings, apart from those that the test changes. */
+/** Runs the command of a job's container with its settings. @param changes settings to override */
 function run(job: Job, changes: Record<string, string>) {
   const {
     command: [shell, ...flags],
@@ -69,7 +69,7 @@ writeFiles(FILES, 11);
 
 const SHARDS = 6;
 
-/** Runs the pod of an index. */
+/** Runs the pod of a job index. */
 const runIndex = (index: number) =>
   run(jobs.evaluate, { FILES, PARTIALS, SHARDS: String(SHARDS), JOB_COMPLETION_INDEX: String(index) });
 

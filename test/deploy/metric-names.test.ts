@@ -1,4 +1,4 @@
-/** The dashboard, the alerts and the questions of docs/metrics.md ask for metrics that the service has. */
+/** Checks that the dashboard, the alerts and the questions of docs/metrics.md query metrics that the service has. */
 import { existsSync, readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Exposition } from '../exposition.ts';
@@ -8,7 +8,7 @@ import { readSelectors } from './promql.ts';
 const ROOT = new URL('../../', import.meta.url);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
 
-/** An expression, and the labels of its result that are shown beside it. */
+/** An expression, and the labels of its result that are shown. */
 interface Use {
   where: string;
   expression: string;
@@ -72,9 +72,9 @@ function usesOfPage(): Use[] {
   return [...rows].map(([, where, expression]) => ({ where: where!, expression: expression! }));
 }
 
-/** Labels that Prometheus gives every series, by its target. */
+/** Labels that Prometheus adds to every series from its target. */
 const OF_TARGET = ['job', 'instance'];
-/** Series that are Prometheus's own. An alert has the labels of its expression beside these. */
+/** Series of Prometheus itself. An alert also has the labels of its expression. */
 const OF_PROMETHEUS: [string, string[]][] = [
   ['up', []],
   ['ALERTS', ['alertname', 'alertstate', 'severity', 'cause', 'route', 'run']],
@@ -85,15 +85,15 @@ const OF_LINUX = ['process_open_fds', 'process_max_fds'];
 
 const service = Service.start();
 let exposition: Exposition;
-/** The labels of everything that can be asked for, by its name. */
+/** Labels of every series that can be queried, by its name. */
 let labelsOf: Map<string, Set<string>>;
 
 beforeAll(async () => {
-  // A request has series only after it.
+  // The series of a request appear only after it.
   await service.get('/metrics');
   exposition = await Exposition.read(await service.get('/metrics'));
   const series = [...exposition.families].flatMap(([name, { type, samples }]): [string, string[]][] => {
-    // Runs have series once they are recorded. That the page is right about them, test/routes/prometheus.test.ts sees.
+    // Series of runs appear after a recording. test/routes/prometheus.test.ts checks their labels on the page.
     const labels = samples[0] === undefined ? labelsOnPage(name) : Object.keys(samples[0].labels);
     if (type !== 'histogram') return [[name, labels]];
     const others = labels.filter((label) => label !== 'le');
@@ -120,7 +120,7 @@ function missing({ where, expression, shown = [] }: Use): string[] {
     if (known === undefined) return [`${where}: there is no ${metric}`];
     return labels.filter((label) => !known.has(label)).map((label) => `${where}: ${metric} has no ${label}`);
   });
-  // Where an operator has two sides, the labels are those of the left one.
+  // The result of a binary operator has the labels of its left side.
   const { metric, left } = selectors[0]!;
   const shownLabels = left ?? [...(labelsOf.get(metric) ?? shown)];
   const gone = shown.filter((label) => !shownLabels.includes(label));
@@ -183,7 +183,7 @@ describe('alerts', () => {
   });
 });
 
-/** Sections of docs/ that a text names and that do not exist. */
+/** Sections of docs/ that a text names but that do not exist. */
 function missingSections(text: string): string[] {
   const named = [...text.matchAll(/docs\/[\w-]+\.md(?:#[\w-]+)?/g)].map(([place]) => place);
   return named.filter((place) => {

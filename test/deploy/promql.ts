@@ -1,9 +1,9 @@
-/** A metric in an expression of PromQL, with what the expression takes to be its labels. */
+/** A metric in a PromQL expression, with the labels that the expression uses. */
 export interface Selector {
   metric: string;
-  /** Labels that are matched, grouped by, or joined on. */
+  /** Labels that the expression matches, groups by, or joins on. */
   labels: string[];
-  /** Labels that the outermost aggregation leaves; undefined where nothing is aggregated. */
+  /** Labels that the outermost aggregation keeps; undefined without an aggregation. */
   left: string[] | undefined;
 }
 
@@ -13,9 +13,9 @@ const AGGREGATIONS = new Set(['sum', 'min', 'max', 'avg', 'count', 'group', 'std
 const WORDS = new Set(['and', 'or', 'unless', 'bool', 'offset', 'inf', 'nan']);
 
 /**
- * Reads what an expression selects. Aggregations have their labels in front, as in `sum by (le) (…)`.
+ * Reads the selectors of an expression. Aggregations must have their labels in front, as in `sum by (le) (…)`.
  * https://prometheus.io/docs/prometheus/latest/querying/basics/
- * @throws Error where it is not understood
+ * @throws Error for an expression that the reader does not understand
  */
 export function readSelectors(expression: string): Selector[] {
   const matches = [...expression.matchAll(TOKEN)];
@@ -57,13 +57,13 @@ class Reader {
     }
   }
 
-  /** Reads up to the closing parenthesis; the opening one was read. */
+  /** Reads up to the closing parenthesis, after the opening one. */
   #parenthesized(labels: readonly string[], left: string[] | undefined): void {
     while (this.#peek() !== ')') this.#term(labels, left);
     this.#take(')');
   }
 
-  /** `(a, b)` */
+  /** Reads `(a, b)`. */
   #names(): string[] {
     const names: string[] = [];
     this.#take('(');
@@ -75,7 +75,7 @@ class Reader {
     return names;
   }
 
-  /** `{a="1", b=~"2"}`, or nothing. */
+  /** Reads an optional `{a="1", b=~"2"}`. */
   #matched(): string[] {
     const names: string[] = [];
     if (this.#peek() !== '{') return names;

@@ -1,4 +1,4 @@
-/** The shell commands of the README and of the docs, run as they stand there. */
+/** Runs the shell commands of the README and of the docs unchanged. */
 import { spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -36,14 +36,14 @@ interface Outcome {
 const pages = readPages().filter(({ path }) => path !== 'CHANGELOG.md');
 const blocks = pages.flatMap(readBlocks).filter(({ language }) => language === 'sh');
 
-/** A block by its beginning. */
+/** Finds a block by its beginning. */
 function blockOf(path: string, beginning: string): Block {
   const block = blocks.find(({ place, text }) => place.startsWith(`${path}:`) && text.startsWith(beginning));
   if (block === undefined) throw new Error(`${path} has no block of commands that begins with ${beginning}`);
   return block;
 }
 
-/** Blocks that are run here. */
+/** Blocks that this suite runs. */
 const RUN = [
   ['docs/evaluate.md', "curl -s -H 'Content-Type: application/vnd.msgpack'"],
   ['docs/formats.md', "curl -s -H 'Content-Type: application/vnd.safetensors'"],
@@ -62,7 +62,7 @@ const RUN = [
   ['docs/configuration.md', 'LOSSMETER_MAX_REQUESTS_PER_MINUTE'],
 ] as const;
 
-/** Blocks that need more than this suite has, with the suite that runs them. */
+/** Blocks with requirements that this suite lacks, with the suite that runs them. */
 const ELSEWHERE = [
   ['README.md', 'npm ci && npm start', 'test/e2e/npm.e2e.ts runs npm start'],
   ['docs/getting-started.md', 'npm ci && npm start', 'test/e2e/npm.e2e.ts runs npm start'],
@@ -121,7 +121,7 @@ const ELSEWHERE = [
   ],
 ] as const;
 
-/** A folder that looks like a checkout, in which commands may leave files. */
+/** Folder that looks like a checkout, where commands may create files. */
 let checkout = '';
 let services: ServiceProcess[] = [];
 
@@ -130,7 +130,7 @@ beforeAll(() => {
   for (const name of readdirSync(ROOT)) {
     if (!/^(?:\.git|lossmeter\.db.*)$/.test(name)) symlinkSync(join(ROOT, name), join(checkout, name));
   }
-  // test/e2e/npm.e2e.ts runs npx itself, which takes seconds to find what this finds at once.
+  // Replaces npx, which needs seconds to find the command. test/e2e/npm.e2e.ts runs npx itself.
   mkdirSync(join(checkout, 'bin'));
   const npx = join(checkout, 'bin', 'npx');
   writeFileSync(npx, `#!/bin/sh\nshift\nexec "${process.execPath}" src/cli/bin.js "$@"\n`);
@@ -167,9 +167,8 @@ async function runCommand(command: string, environment: Record<string, string>):
 }
 
 /**
- * Runs the lines of a block one after the other. `npm start` starts a service on a free port, and the lines behind it
- * call that one.
- * @param url of the service that is called before
+ * Runs the lines of a block in order. `npm start` starts a service on a free port, and later lines call that service.
+ * @param url address of the service that lines before `npm start` call
  */
 async function runBlock({ text }: Block, url = ''): Promise<Outcome[]> {
   const outcomes: Outcome[] = [];
@@ -192,7 +191,7 @@ async function runBlock({ text }: Block, url = ''): Promise<Outcome[]> {
   return outcomes;
 }
 
-/** The JSON documents that commands printed, all of which succeeded. */
+/** JSON documents that commands printed. Expects that all commands succeeded. */
 function answersOf(outcomes: Outcome[]): Record<string, unknown>[] {
   return outcomes.map(({ command, stdout, stderr, code }) => {
     expect([code, stderr], command).toEqual([0, '']);
@@ -227,7 +226,7 @@ describe('the batch of docs/evaluate.md', () => {
     const [answer, said] = [stdout, promised].map((json) => JSON.parse(json) as Evaluation) as [Evaluation, Evaluation];
     expect(answer).toMatchObject({ rows: said.rows, diagnostics: said.diagnostics, denominator: said.denominator });
     expect(Object.keys(answer)).toEqual(Object.keys(said));
-    // The last bits of the strict kernel are others, which a machine takes that cannot fuse.
+    // A machine without fused multiply-add uses the strict kernel, whose last bits differ.
     expect(answer.loss).toBeCloseTo(said.loss!, 8);
     if (answer.kernel === said.kernel) expect(stdout).toBe(promised);
     expect((await runBlock(blockOf(...RUN[1]), service.url))[0]!.stdout, 'as safetensors').toBe(stdout);
@@ -295,7 +294,7 @@ test('a key is made, let in and replaced by another', async () => {
   const [second, list, revoked] = (await runBlock(blockOf(...RUN[13]))) as [Outcome, Outcome, Outcome];
   expect(list.stdout).toMatch(/^trainer .*\ntrainer-2 /m);
   expect([revoked.code, revoked.stderr]).toEqual([0, 'The key trainer is revoked.\n']);
-  // The page promises a second, and reading takes some time.
+  // The page promises one second. Reading the file takes additional time.
   await expect.poll(() => call(created!), { timeout: 2000 }).toBe(401);
   expect(await call(second)).toBe(200);
 });

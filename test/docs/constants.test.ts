@@ -1,4 +1,4 @@
-/** Numbers in sentences of the documentation, compared with those of the program. */
+/** Compares numbers in sentences of the documentation with the constants of the program. */
 import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/environment.ts';
 import { SPIKE_RULE, spikeThreshold } from '../../src/loss/spike.ts';
@@ -21,7 +21,7 @@ test('what a spike is', () => {
   );
   const [deviations = 0, toDeviation = 0, floor = 0, window, minimum] = words;
   expect(SPIKE_RULE).toEqual({ deviations, floor, window, minimum });
-  // Their median absolute deviation is 1.
+  // The median absolute deviation of these losses is 1.
   const losses = Array.from({ length: minimum! }, (_, k) => [1, 1, 2, 3, 3][k % 5]!);
   const sorted = losses.toSorted((a, b) => a - b);
   const median = (sorted[losses.length / 2 - 1]! + sorted[losses.length / 2]!) / 2;

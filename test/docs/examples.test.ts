@@ -1,4 +1,4 @@
-/** Examples of the documentation in JSON: the gallery's are generated, that of docs/evaluate.md is the answer of its command. */
+/** Checks the JSON examples of the docs that are neither generated (the gallery) nor printed by a command. */
 import { expect, test } from 'vitest';
 import { MSGPACK, Service } from '../service.ts';
 import { readBlocks, readPages } from './pages.ts';

@@ -12,9 +12,9 @@ import { ROOT, read, readBlocks, readTable } from './pages.ts';
 const page = { path: 'docs/operations.md', text: read('docs/operations.md') };
 const [[, ofOne] = [], [, ofMany] = [], [, ofNonFinite] = []] = readTable(page, 'what | bytes');
 const blocks = readBlocks(page).filter(({ language }) => language === 'sh');
-/** Arguments of the backup without other programs: `npx lossmeter store copy FROM TO`. */
+/** Arguments of the backup that needs no other program: `npx lossmeter store copy FROM TO`. */
 const copyArguments = /^npx lossmeter (.+) (\S+) (\S+)\n$/.exec(blocks[0]!.text)!.slice(1);
-/** SQL by the command line of SQLite: `sqlite3 lossmeter.db "…"`. */
+/** SQL for the command line of SQLite: `sqlite3 lossmeter.db "…"`. */
 const [backup = '', compaction = ''] = blocks
   .slice(1)
   .map(({ text }) => /^sqlite3 lossmeter\.db "?(.+?)"?\n$/.exec(text)![1]!);
@@ -23,7 +23,7 @@ const folder = mkdtempSync(join(tmpdir(), 'lossmeter-history-'));
 const file = join(folder, 'lossmeter.db');
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Runs SQL as another program does: from the folder of the history. */
+/** Runs SQL on the history through a separate connection, as another program would. */
 function foreign(sql: string): void {
   const database = new DatabaseSync(file);
   database.exec(sql.replace("'backup.db'", `'${join(folder, 'backup.db')}'`));
@@ -35,7 +35,7 @@ const sizeAfterCheckpoint = (): number => {
   return statSync(file).size;
 };
 
-/** Numbers of as many digits as those of training. */
+/** Numbers with as many digits as real losses have. */
 function* numbers(): Generator<number> {
   for (let x = 0.5; ; x = (x * 997.13 + 0.1) % 1) yield x;
 }
@@ -57,7 +57,7 @@ const nonFinite = (rows: number): object => ({
   },
 });
 
-/** Records batches, many at a time. */
+/** Records batches, many at the same time. */
 async function record(url: string, run: string, [steps, ranks, batches]: number[], batch = finite): Promise<void> {
   const paths = Array.from({ length: steps! * ranks! * batches! }, (_, k) => {
     const [step, rest] = [Math.floor(k / (ranks! * batches!)), k % (ranks! * batches!)];
@@ -95,7 +95,7 @@ test('the file grows by what the page says, and is backed up and compacted by th
     /A step with one batch takes about (\d+) bytes of the store, and each further batch of the step (\d+) bytes/;
   expect(sentence.exec(read('docs/runs.md'))?.slice(1), 'docs/runs.md says the same').toEqual([ofOne, batch]);
 
-  // Backups while the service runs have all that was acknowledged.
+  // A backup of a running service has every acknowledged recording.
   const [command, from, to] = copyArguments as [string, string, string];
   const bin = join(ROOT, 'src/cli/bin.js');
   const copied = spawnSync(process.execPath, [bin, ...command.split(' '), from, to], { cwd: folder, encoding: 'utf8' });

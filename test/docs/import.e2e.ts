@@ -1,4 +1,4 @@
-/** docs/import.md names the options of `lossmeter runs` and the usual names of the loss. */
+/** Checks that docs/import.md names the options of `lossmeter runs` and the usual names of the loss. */
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { FORMAT_NAMES } from '../../src/import/formats.ts';

@@ -1,4 +1,4 @@
-/** The bounds on what a body contains: each row of the table in docs/limits.md, at the bound and one beyond it. */
+/** Bounds on the contents of a body: each row of the table in docs/limits.md, at the bound and one above it. */
 import { expect, test } from 'vitest';
 import { loadConfig } from '../../src/environment.ts';
 import { LossmeterError } from '../../src/errors.ts';
@@ -25,10 +25,10 @@ interface Request {
 
 interface Case {
   bound: string;
-  /** Where the cell has several numbers. */
+  /** Index of the number to use when the cell has several. */
   nth?: number;
   code: string;
-  /** A request that has as many. */
+  /** Makes a request with this count. */
   of: (count: number) => Request;
 }
 
@@ -44,7 +44,7 @@ const inferred = (extra: object): Request => {
   return { body: JSON.stringify({ inputs, ...extra }), path: INFER };
 };
 
-// Bounds count what is around the part that grows, too: the body itself, `options` and `x`.
+// Bounds also count the values around the growing part: the body itself, `options` and `x`.
 const CASES: Case[] = [
   { bound: 'JSON: arrays and objects', code: 'malformed_body', of: (n) => ({ body: `{"x":[${times(n - 2, '[]')}]}` }) },
   {
@@ -152,7 +152,7 @@ const CASES: Case[] = [
   },
 ];
 
-/** Rows that say how much of a refusal is shown. */
+/** Rows about limits on the text of a refusal. */
 const SHOWN = ['invalid options that an error lists', '`detail` of a problem', '`errors` of a problem'];
 
 /** The numbers of a cell: `1 MiB, 4,096 keys`. */
@@ -165,7 +165,7 @@ function numbersOf(bound: string): number[] {
   );
 }
 
-/** The answer: a problem, or the error of the Open Inference Protocol, when it has a code. */
+/** Sends a request. @returns the answer; `code` for a problem, `error` for an error of the Open Inference Protocol */
 async function send({ method = 'POST', body, type = JSON_TYPE, path = EVALUATE }: Request): Promise<{
   code?: string;
   error?: string;

@@ -1,4 +1,4 @@
-/** Every link of the documentation leads somewhere, within the repository. */
+/** Checks that every link of the documentation within the repository has a target. */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -15,7 +15,7 @@ function anchorsOf(text: string): string[] {
   );
 }
 
-/** The links of a page that lead nowhere. */
+/** Links of a page that have no target. */
 function deadLinks({ path, text }: { path: string; text: string }): string[] {
   const links = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => link!);
   return links.filter((link) => {

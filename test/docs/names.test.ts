@@ -1,4 +1,4 @@
-/** The names in the documentation are those of the program. */
+/** Checks that the names in the documentation exist in the program. */
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Config } from '../../src/config.ts';
@@ -18,7 +18,7 @@ const pageOf = (path: string): Page => ({ path, text: read(path) });
 const OTHER_VARIABLES = ['LOSSMETER_URL', 'LOSSMETER_API_KEY'];
 const VARIABLES = new Set([...describeConfig().map(({ name }) => name), ...OTHER_VARIABLES]);
 
-/** The program's, and those that the additions of docs/extending.md create. */
+/** Files of the program, and files that the additions of docs/extending.md create. */
 const FILES = [
   ...listFiles('**/*.{ts,js,cjs,py,yml,yaml}'),
   ...ADDITIONS.values().flatMap(({ created }) => created.keys()),
@@ -42,7 +42,7 @@ function unknownNames({ path, text }: Page): string[] {
 }
 
 describe('variables, scripts, files and error codes with their status', () => {
-  // A changelog also names what was. These are read by those who deploy.
+  // Files for operators. CHANGELOG.md is excluded below, because it also names what no longer exists.
   const deployed = [
     ...['compose.yaml', 'Dockerfile', 'deploy/prometheus/alerts.yml', 'deploy/grafana/lossmeter.json'],
     ...['deploy/helm/lossmeter/values.yaml', 'deploy/helm/prometheus-adapter.yaml'],
@@ -70,7 +70,7 @@ test('CONTRIBUTING.md lists the scripts of users and developers, all of them', (
   const listed = readTable(pageOf('CONTRIBUTING.md'), 'command | what it does').flatMap(([cell]) =>
     matches(cell!, /`npm (?:run )?([\w:]+)`/g),
   );
-  // Steps of others, and what npm itself runs.
+  // Scripts that are steps of other scripts, and scripts that npm itself runs.
   const steps = /^(?:start|prepare|prepack|build:\w+|check:\w+)$/;
   expect(listed.toSorted()).toEqual(
     Object.keys(scripts)

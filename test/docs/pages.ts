@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export interface Block {
-  /** `README.md:17`: where it begins. */
+  /** Place of its first line, such as `README.md:17`. */
   place: string;
   language: string;
   text: string;
@@ -18,7 +18,7 @@ export interface Page {
 
 export const read = (path: string): string => readFileSync(`${ROOT}${path}`, 'utf8');
 
-/** Folders that are not of the project: what is installed or built. */
+/** Folders with installed or built files, which do not belong to the project. */
 const FOREIGN = /(?:^|\/)(?:node_modules|dist|\.git|\.venv)(?:\/|$)/;
 
 /** The files of the checkout that match a pattern, in order. */
@@ -26,7 +26,7 @@ export function listFiles(pattern: string): string[] {
   return globSync(pattern, { cwd: ROOT, exclude: (path) => FOREIGN.test(path) }).toSorted();
 }
 
-/** Pages of this project. Fixtures have those of others. */
+/** Pages of this project. Pages in fixtures belong to other projects. */
 export function readPages(): Page[] {
   const paths = listFiles('**/*.md').filter((path) => !path.startsWith('test/fixtures/'));
   return paths.map((path) => ({ path, text: read(path) }));

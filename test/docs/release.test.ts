@@ -1,4 +1,4 @@
-/** The workflows of the repository, the version that its parts share, and the changelog. */
+/** Checks the workflows of the repository, the version that its parts share, and the changelog. */
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { read } from './pages.ts';

@@ -1,4 +1,4 @@
-/** The TypeScript of the documentation, checked and run as it stands there. */
+/** Checks and runs the TypeScript of the documentation unchanged. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const blocks = readPages()
   .flatMap(readBlocks)
-  // Blocks of docs/extending.md are applied by npm run test:extending.
+  // `npm run test:extending` applies the blocks of docs/extending.md.
   .filter(({ language, place }) => language === 'ts' && !place.startsWith('docs/extending.md'));
 
 /** Writes a block as a program for the service under test and the sources of the client. */
@@ -56,7 +56,7 @@ test('their types are right', async () => {
   expect(stdout).toBe('');
 });
 
-/** Text of a comment behind a call that prints; what differs in length stands as `…`. */
+/** Pattern of the comment after a printing call. In the comment `…` stands for further digits. */
 const PRINTED = /console\.log\(.*\); \/\/ (.*)$/gm;
 
 test.each(blocks)('$place prints what it says', async (block) => {

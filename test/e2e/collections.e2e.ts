@@ -1,4 +1,4 @@
-/** A collection of the whole heap takes the processors from the kernels: requests must not bring it on. */
+/** Requests must not cause collections of the whole heap, which take processor time from the kernels. */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,7 +11,7 @@ const CLASSES = 32_000;
 const UPLOADS = 10;
 const MAX_COLLECTIONS = 1;
 
-/** Bytes that may survive beside requests, over a thousand of them. */
+/** Bytes per request that may survive, averaged over a thousand requests. */
 const MAX_SURVIVING_BYTES = 1500;
 
 let service: ServiceProcess;
@@ -45,12 +45,12 @@ test('ten uploads of 131 MB bring on at most one', { timeout: 120_000 }, async (
   expect(collections() - before).toBeLessThanOrEqual(MAX_COLLECTIONS);
 });
 
-// Repeated: where objects under way became old by chance, they keep others. Those that are kept by a map are kept each time.
+// Retried: objects in flight may be promoted by chance, and keep others alive. A leak, such as a map, fails every time.
 test('nothing of a small request outlives the collections of young objects', { timeout: 120_000, retry: 2 }, () => {
   const script = fileURLToPath(new URL('./survivors.ts', import.meta.url));
-  // Without what records replies, and keeps them.
+  // Without NODE_OPTIONS: they preload the recorder of replies, which keeps objects.
   const env = { ...process.env, NODE_OPTIONS: '' };
   const printed = execFileSync(process.execPath, ['--expose-gc', script], { encoding: 'utf8', env });
-  // Some 7,500 with one object literal that has accessors, or one middleware, made for each request.
+  // About 7,500 when each request creates one object literal with accessors, or one middleware.
   expect(Number(printed)).toBeLessThan(MAX_SURVIVING_BYTES);
 });

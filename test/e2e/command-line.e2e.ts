@@ -27,7 +27,7 @@ test.each([
   const { status, stdout } = lossmeter([...command.split(' ').filter(Boolean), '--help']);
   expect(status).toBe(0);
   expect(stdout).toMatch(/^(lossmeter .*\n\n)?usage: lossmeter/);
-  // Descriptions of variables are lines of their own.
+  // Each description of a variable is a separate line.
   const lines = stdout.split('environment:')[0]!.split('\n');
   expect(lines.filter((line) => line.length > 80)).toEqual([]);
 });

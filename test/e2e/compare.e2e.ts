@@ -51,7 +51,7 @@ function write(name: string, entries: Record<string, Tensor>, metadata?: Record<
   return name;
 }
 
-/** A model that is a little off. */
+/** Logits of a slightly different model. */
 const farther = {
   ...near.logits,
   data: encodeElements(
@@ -93,7 +93,7 @@ describe('the table of llama-perplexity', () => {
       const [ours, theirs] = [numbersIn(own[k]!), numbersIn(line)];
       expect(ours).toHaveLength(theirs.length);
       theirs.forEach((value, place) => {
-        // The first number of a percentile is its name. Agreement may differ by a row.
+        // The first number of a percentile line is its name. Agreement may differ by one row.
         const isName = NAMED.test(line) && place === 0;
         const isTop = line.startsWith('Same top') || (k > 0 && k < 9 && place >= 8);
         const isPerplexity = line.startsWith('Mean PPL') || (k < 9 && place < 2);

@@ -9,7 +9,7 @@ const [RANKS, MICRO_BATCHES, STEPS] = [4, 2, 300];
 /** First step of each attempt. */
 const STARTS = [0, 90, 60, 240];
 
-/** Steps that an attempt reached before it was lost. */
+/** Step before which each attempt ended. */
 const ENDS = [150, 130, 260, STEPS];
 
 const KILLS = 10;
@@ -26,7 +26,7 @@ interface Item {
   scalars?: Record<string, number | string>;
 }
 
-/** A number with many digits, or now and then one that is not finite. */
+/** A number with many digits, or a non-finite number with probability 1%. */
 function numberOf(seed: number): number {
   const random = seededRandom(seed);
   random();
@@ -61,13 +61,13 @@ function* itemsOf(attempt: number): Generator<Item> {
   }
 }
 
-/** The attempt that holds at a step. */
+/** The attempt that is live at a step. */
 const holding = (step: number): number => STARTS.findLastIndex((first, k) => first <= step && isLive(k, first));
 
 const isLive = (attempt: number, first: number): boolean => STARTS.slice(attempt + 1).every((later) => later > first);
 
 /**
- * Records the run, and compares all that is kept with the items, bit for bit.
+ * Records the run, and compares everything that the service keeps with the items, bit for bit.
  * @param environment of the service; it names the store
  * @returns number of kills of the service
  */
@@ -119,7 +119,7 @@ export async function recordInBulk(environment: NodeJS.ProcessEnv): Promise<numb
   for (const attempt of STARTS.keys()) {
     const own = [...itemsOf(attempt)];
     const late = attempt === 0 ? [] : [...itemsOf(attempt - 1)].filter(() => random() < 0.1);
-    // The first step of an attempt comes first, as that of a trainer does; a tenth comes twice.
+    // The first item of an attempt is sent first, as a trainer does. A tenth of the items is sent twice.
     const [first, others] = [own.slice(0, 1), own.slice(1)];
     await send(first);
     const all = shuffle([...others, ...own.filter(() => random() < 0.1), ...late], random);

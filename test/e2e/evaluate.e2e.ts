@@ -45,7 +45,7 @@ const label = (classes: number[]): Tensor => ({
   data: encodeElements('label', 'int32', classes),
 });
 
-/** Writes a file of rows whose label is 0 each. */
+/** Writes a file of rows with the label 0. */
 function write(
   name: string,
   rows: number[][],
@@ -92,7 +92,7 @@ test('one file has the loss that the service answers', () => {
   expect(file).toBe(EXAMPLE);
   expect(diagnostics.verdict).toBe('finite');
   expect(kernel).toMatch(/^f32-/);
-  // The total of one file has its bits.
+  // The total of one file has the bits of the file.
   expect({ ...evaluation, verdict: 'finite' }).toEqual(total);
 });
 

@@ -13,7 +13,7 @@ import { ROOT, ServiceProcess } from './process.ts';
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-health-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Starts the service, and ends it with the test. */
+/** Starts a service, which ends with the test. */
 async function startService(environment?: Record<string, string>): Promise<ServiceProcess> {
   const service = await ServiceProcess.start(environment);
   onTestFinished(async () => void (await service.end('SIGKILL')));
@@ -32,7 +32,7 @@ async function health(environment: Record<string, string>, args: string[] = []) 
   return { status: child.exitCode, stdout, stderr };
 }
 
-/** The port of a server in place of the service. */
+/** Starts a server in place of the service. @returns its port */
 async function serve(listener: RequestListener): Promise<string> {
   const server = createServer(listener).listen(0, '127.0.0.1');
   onTestFinished(() => {

@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 let files = 0;
 const newPath = (): string => join(folder, `${files++}.db`);
 
-/** A service whose main thread is watched. */
+/** Starts a service with a monitor of its main thread. */
 async function serve(store: string, environment: Record<string, string> = {}): Promise<ServiceProcess> {
   const service = await ServiceProcess.start(
     {
@@ -27,14 +27,14 @@ async function serve(store: string, environment: Record<string, string> = {}): P
     { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   );
   onTestFinished(async () => void (await service.end()));
-  // The turns of the start are not those of the test.
+  // Discard the turns of the start.
   await longestTurn(service);
   return service;
 }
 
 const MONITOR = new URL('../complexity/monitor.ts', import.meta.url);
 
-/** Processor time of the longest turn of the main thread since the question before, in milliseconds. */
+/** Processor time of the longest turn of the main thread since the previous call, in milliseconds. */
 async function longestTurn({ child }: ServiceProcess): Promise<number> {
   const answer = once(child, 'message');
   child.send('read');
@@ -48,7 +48,7 @@ async function get<T>({ url }: ServiceProcess, path: string): Promise<T> {
   return (await response.json()) as T;
 }
 
-/** Times of probes, each on a connection of its own, while something is done. */
+/** Sorted times of probes while work runs, in milliseconds. Each probe has its own connection. */
 async function probe({ url }: ServiceProcess, work: Promise<unknown>): Promise<number[]> {
   const done = new AbortController();
   void work.finally(() => done.abort());
@@ -64,7 +64,7 @@ async function probe({ url }: ServiceProcess, work: Promise<unknown>): Promise<n
   return times.toSorted((a, b) => a - b);
 }
 
-/** Milliseconds of processor time that a turn may take: 20, and what two looks are apart and a collection of garbage adds. */
+/** Milliseconds of processor time that a turn may take: 20, plus the interval of the monitor and a garbage collection. */
 const MOST_TURN_MS = 28;
 
 test('the curve of 200,000 steps that are not finite comes at once, within its points', TIMED, async () => {
@@ -74,7 +74,7 @@ test('the curve of 200,000 steps that are not finite comes at once, within its p
   const spoil = (step: string): void =>
     database.exec(`UPDATE steps SET loss = NULL, numerator = NULL, non_finite = 1 WHERE ${step}`);
   const service = await serve(path);
-  // Every other one, then all.
+  // Every second step is not finite, then all steps.
   for (const which of ['step % 2 = 0', 'true']) {
     spoil(which);
     for (const maxPoints of [4, 2000]) {
@@ -117,7 +117,7 @@ test(
     const path = newPath();
     await new SqliteStore(path).close();
     const database = new DatabaseSync(path);
-    // An earlier version kept 4096 places each, 280 KB.
+    // An earlier version kept 4096 places (280 KB) for each micro-batch.
     const place = { row: 17, column: 20011, value: 'NaN', is_label: false, masked: false };
     const diagnostics = JSON.stringify({
       ...{

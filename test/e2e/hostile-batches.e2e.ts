@@ -34,7 +34,7 @@ async function post<A>(path: string, body: Uint8Array, signal?: AbortSignal): Pr
   return { status: response.status, body: (await response.json()) as A };
 }
 
-/** One row of the same float16 value, as gzip. */
+/** One row that repeats a float16 value, compressed by gzip. */
 function rowOf(bits: number, classes: number, rest: object): Uint8Array {
   const data = new Uint8Array(new Uint16Array(classes).fill(bits).buffer);
   return gzipSync(encodeRequest({ ...rest, logits: { dtype: 'float16', shape: [1, classes], data } }, MSGPACK), {
@@ -80,7 +80,7 @@ test(
       expect(status).toBe(200);
       expect(body.diagnostics.locations).toHaveLength(4096);
     }
-    // Four requests took 100 s.
+    // An earlier version took 100 s for four requests.
     expect(processorTime() - before).toBeLessThan(20);
   },
 );
@@ -99,7 +99,7 @@ test('rows of clients that left are not evaluated', { timeout: 90_000 }, async (
   await Promise.all(left);
   const atLeaving = processorTime();
   expect((await post('/v1/cross-entropy', LARGE_ENOUGH)).status).toBe(200);
-  // Blocks that workers had begun end by themselves.
+  // Blocks that workers had begun are evaluated to their end.
   expect(processorTime() - atLeaving).toBeLessThan((WORKERS + 4) * ofOne + 2);
 });
 

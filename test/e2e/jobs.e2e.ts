@@ -1,4 +1,4 @@
-/** Jobs of a service that ends in the middle of them. */
+/** Jobs of a service that ends before they do. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** A tensor far larger than what the service may hold: it takes some seconds. */
+/** A tensor far larger than the memory limit of the service. The test takes some seconds. */
 import { existsSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -11,7 +11,7 @@ import { ServiceProcess } from './process.ts';
 
 const CLASSES = 32_768;
 const ROWS = 32_768;
-/** Rows that are sent over and over: 2 MiB of them. */
+/** Number of rows in the block of 2 MiB that is sent repeatedly. */
 const BLOCK_ROWS = 16;
 const MAX_OVER_IDLE_MB = 300;
 
@@ -29,7 +29,7 @@ function residentMegabytes(): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)![1]) / 1000;
 }
 
-/** A safetensors file of 4 GiB, label first, and its length. */
+/** Chunks of a safetensors file of 4 GiB, label first. */
 function* file(): Generator<Buffer> {
   const logitsBytes = 4 * ROWS * CLASSES;
   const header = JSON.stringify({
@@ -71,7 +71,7 @@ test.skipIf(!existsSync('/proc/self/status'))(
     const expected = rows.reduce((sum, row) => sum + lse(row) - row[0]!, 0) / BLOCK_ROWS;
     expect(body.mean_nll).toBeCloseTo(expected, 6);
     expect(Math.max(...curve) - idle).toBeLessThan(MAX_OVER_IDLE_MB);
-    // Flat: the second half takes no more than the first did.
+    // The memory is flat: the second half takes no more than the first.
     const half = curve.length >> 1;
     const [before, after] = [Math.max(...curve.slice(0, half)), Math.max(...curve.slice(half))];
     expect(after - before).toBeLessThan(50);

@@ -1,4 +1,4 @@
-/** The service as npm and npx start it in a checkout: by a shell between them. */
+/** The service as npm and npx start it in a checkout: through a shell. */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,13 +10,13 @@ import { afterAll, afterEach, expect, test } from 'vitest';
 import { VERSION } from '../../src/version.ts';
 import { ROOT } from './process.ts';
 
-// Links that npx makes are kept there, and not with those of the user.
+// Cache of npx for these tests, separate from the cache of the user.
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-npm-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const env: NodeJS.ProcessEnv = {
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:LOSSMETER_|npm_)/.test(name))),
-  // The Node.js of the tests, whatever the machine has.
+  // Puts the Node.js of the tests before other versions on the machine.
   PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
   LOSSMETER_PORT: '0',
   LOSSMETER_STORE: ':memory:',
@@ -31,7 +31,7 @@ afterEach(() => {
   if (pid !== undefined && isRunning(pid)) process.kill(pid, 'SIGKILL');
 });
 
-/** True while there is such a process; one that has ended and waits for its parent is none. */
+/** True for a running process; false for a zombie. */
 function isRunning(id: number): boolean {
   return (
     spawnSync('ps', ['-o', 'stat=', '-p', String(id)], { encoding: 'utf8' })
@@ -40,7 +40,7 @@ function isRunning(id: number): boolean {
   );
 }
 
-/** Starts the service by a command. @returns its process and its address, which its log has */
+/** Starts the service by a command, and sets `pid`. @returns the address that its log has */
 async function start(command: string, ...args: string[]): Promise<{ url: string }> {
   let output = '';
   child = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -85,7 +85,7 @@ test('the command of the package runs what was compiled', () => {
   const names = files.map(({ path }) => path);
   expect(names).toContain(bin);
   expect(names.filter((name) => name.startsWith('src/'))).toEqual([bin]);
-  // The layout of the package, with a command line that says so.
+  // The folder layout of the package, with a stub of the command line that reports its use.
   const unpacked = join(folder, 'package');
   mkdirSync(join(unpacked, 'dist/src/cli'), { recursive: true });
   cpSync(join(ROOT, 'package.json'), join(unpacked, 'package.json'));

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { NoStartError, ServiceProcess } from './process.ts';
 
-/** Has the import of the SDK fail. */
+/** Module that makes every import of the SDK fail. */
 const WITHOUT_SDK = `data:text/javascript,import { registerHooks } from 'node:module';
 registerHooks({ resolve(name, context, next) {
   if (name.startsWith('@aws-sdk/')) throw new Error('the SDK was loaded');
@@ -10,7 +10,7 @@ registerHooks({ resolve(name, context, next) {
 
 const NODE_OPTIONS = `--import "${encodeURI(WITHOUT_SDK)}"`;
 
-/** No configuration of AWS but that of the test. */
+/** Environment without the AWS configuration of the machine. */
 const NO_AWS = {
   AWS_REGION: '',
   AWS_DEFAULT_REGION: '',

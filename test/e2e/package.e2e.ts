@@ -7,7 +7,7 @@ import { ROOT } from './process.ts';
 
 test('the build makes a package whose command runs', () => {
   rmSync(join(ROOT, 'dist'), { recursive: true, force: true });
-  // Not the kernels: other tests read them meanwhile.
+  // Excludes the kernels: other tests read them at the same time.
   const build = spawnSync('npm', ['run', 'build:dist'], { cwd: ROOT, encoding: 'utf8' });
   expect(build.status, build.stdout + build.stderr).toBe(0);
 

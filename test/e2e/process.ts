@@ -1,4 +1,4 @@
-/** The service as a process of its own, as `npm start` runs it. */
+/** The service as a separate process, as `npm start` runs it. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess, SpawnOptions } from 'node:child_process';
 import { once } from 'node:events';
@@ -21,13 +21,13 @@ export class NoStartError extends Error {
 
 export class ServiceProcess {
   readonly child: ChildProcess;
-  /** Its output so far. */
+  /** Output of the process so far. */
   output = '';
   #url = '';
 
   private constructor(environment: Record<string, string>, options: SpawnOptions) {
     const inherited = Object.entries(process.env).filter(([name]) => !/^(?:LOSSMETER|OTEL)_/.test(name));
-    // Those of the test are added: ours have the replies recorded.
+    // Adds the options of the test to the inherited ones, which preload the recorder of replies.
     const nodeOptions = [process.env['NODE_OPTIONS'], environment['NODE_OPTIONS']].filter(Boolean).join(' ');
     this.child = spawn(process.execPath, ['src/cli/bin.js', 'serve'], {
       cwd: ROOT,
@@ -55,7 +55,7 @@ export class ServiceProcess {
     const deadline = performance.now() + 60_000;
     while (service.#url === '') {
       if (service.child.exitCode !== null || performance.now() > deadline) {
-        // Its last words may still be in the pipes.
+        // Its last output may still be in the pipes.
         await sleep(50);
         service.child.kill('SIGKILL');
         throw new NoStartError(service.output, service.child.exitCode);

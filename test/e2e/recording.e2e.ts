@@ -8,7 +8,7 @@ import { MSGPACK, Service, encodeRequest } from '../service.ts';
 import { ServiceProcess } from './process.ts';
 
 const [RANKS, MICRO_BATCHES, STEPS] = [8, 4, 200];
-/** The trainer was lost after this step, and went on from the checkpoint before. */
+/** Step at which the trainer was lost, and the step of the checkpoint from which it resumed. */
 const [LOST_AT, RESUMED_AT] = [150, 120];
 const KILLS = 10;
 const CLIENTS = 8;
@@ -16,7 +16,7 @@ const CLIENTS = 8;
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-recording-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Evaluates what was recorded, apart from it. */
+/** Separate service that evaluates the recorded batches. */
 const oracle = Service.start();
 
 interface Batch {
@@ -71,7 +71,7 @@ test(
     let restart = Promise.withResolvers<void>();
     const statuses = new Map<number, number>();
 
-    /** Records a batch until that is acknowledged, as a trainer does. */
+    /** Sends a batch until the service acknowledges it, as a trainer does. */
     const record = async ({ step, rank, microBatch, attempt }: Batch): Promise<number> => {
       const body = bodyOf({ step, rank, microBatch, attempt });
       for (;;) {
@@ -84,7 +84,7 @@ test(
           statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
           return response.status;
         } catch {
-          // It was killed: the next one takes over.
+          // The service was killed: wait for the next one.
           await restarted;
         }
       }
@@ -116,7 +116,8 @@ test(
     };
 
     await recordAll(batchesOf(0, LOST_AT, 0), KILLS / 2, [200, 201]);
-    // Some of the lost attempt come late: where the new one has come they are superseded, else they change nothing.
+    // Some batches of the lost attempt arrive late. They are superseded (409) where the new attempt has recorded, and
+    // otherwise repetitions (200).
     const late = batchesOf(RESUMED_AT, LOST_AT, 0).slice(0, 300);
     await recordAll(shuffle([...batchesOf(RESUMED_AT, STEPS, 1), ...late]), KILLS / 2, [200, 201, 409]);
     expect(statuses.get(201)).toBeGreaterThan(0);

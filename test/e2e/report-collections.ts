@@ -1,4 +1,4 @@
-/** Preloaded into the service: writes a line for each collection of its whole heap. */
+/** Preloaded into the service: writes a line for each collection of the whole heap. */
 import { PerformanceObserver, constants } from 'node:perf_hooks';
 import { isMainThread } from 'node:worker_threads';
 

@@ -1,4 +1,4 @@
-/** `lossmeter runs` as a process, with the service as another. */
+/** `lossmeter runs` as a process, against the service in another process. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -13,7 +13,7 @@ import { NoStartError, ROOT, ServiceProcess } from './process.ts';
 
 const CANARY = 'cAnArY';
 
-/** The settings that hold a secret, each with one that is found wherever it gets. */
+/** Settings that hold a secret, each with a recognisable value. */
 const SECRETS = {
   LOSSMETER_WEBHOOK_URL: `user:${CANARY}%40hook@`,
   LOSSMETER_WEBHOOK_SECRET: `${CANARY}-signing-secret`,
@@ -21,7 +21,7 @@ const SECRETS = {
   MLFLOW_TRACKING_TOKEN: `${CANARY}-token`,
 } as const;
 
-/** Settings whose names sound like secrets, and that hold none. */
+/** Settings whose names suggest a secret but that hold none. */
 const NO_SECRETS = ['LOSSMETER_API_KEYS_FILE', 'LOSSMETER_MAX_RUNS_PER_KEY'];
 
 const folder = newFolder();
@@ -29,12 +29,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const apiKeysFile = join(folder, 'keys.json');
 const keys = writeKeyOfEachScope(apiKeysFile);
 
-/** Credentials of the URLs, in the form of Authorization. */
+/** Credentials of the URLs, as encoded in the Authorization header. */
 const BASIC = ['hook', '/track'].map((end) =>
   Buffer.from(`user:${CANARY}${end === 'hook' ? '@hook' : end}`).toString('base64'),
 );
 
-/** Whatever must not be seen. */
+/** Texts that must not appear. */
 const HIDDEN = [CANARY, ...BASIC, ...Object.values(keys)];
 
 function expectNone(where: string, seen: string): void {
@@ -45,12 +45,12 @@ function expectNone(where: string, seen: string): void {
 
 /** Requests that the other services received. */
 const asked: { url: string; authorization: string | undefined }[] = [];
-/** A tracking server, and a receiver of webhooks, that quote what they were sent. */
+/** A tracking server and webhook receiver that echoes its requests. */
 const echo = createServer(async (request, response) => {
   const { url = '', headers } = request;
   asked.push({ url, authorization: headers.authorization });
   const message = `${JSON.stringify(headers)} ${encodeURIComponent(headers.authorization ?? '')} ${await text(request)}`;
-  // Final for batches, so that one of each kind of refusal is logged.
+  // Answers 400 (final) for batches and 500 (retried) for `get-by-name`, so that both kinds of refusal are logged.
   response.writeHead(url.includes('get-by-name') ? 500 : 400).end(JSON.stringify({ message, padding: message }));
 });
 
@@ -81,7 +81,7 @@ const environment = (others: Record<string, string> = {}): Record<string, string
 describe('a service with secrets', () => {
   const JSON_TYPE = 'application/json';
 
-  /** Calls every operation, records what other services hear of, and waits until these were called often enough. */
+  /** Calls many operations, records a run that is sent to the other services, and waits until those got enough requests. */
   async function use(service: ServiceProcess, enough: () => boolean): Promise<string> {
     let answers = '';
     const ask = async (

@@ -28,7 +28,7 @@ test('SIGTERM finishes the request in flight, refuses new ones, and exits 0', as
   service.child.kill('SIGTERM');
   await pause(100);
 
-  // It listens on, to say so.
+  // The service still listens, to report the shutdown.
   const answers = await Promise.all(['/livez', '/readyz', '/v1/info'].map((path) => fetch(service!.url + path)));
   expect(answers.map(({ status }) => status)).toEqual([200, 503, 503]);
   expect(await answers[2]!.json()).toMatchObject({ code: 'shutting_down' });
@@ -99,7 +99,7 @@ test('clients that leave in the middle of their logits leave nothing behind', as
   const label = { dtype: 'int16', shape: [1000], data: new Uint8Array(2000) };
   const streamed = encodeRequest({ label, logits }, MSGPACK) as Uint8Array;
   const held = encodeRequest({ logits, label }, MSGPACK) as Uint8Array;
-  // Each leaves a slab or held bytes; all of them would be several times what may be in flight.
+  // A leak of the slab or the held bytes of each client would be several times the limit of bytes in flight.
   for (const body of Array.from({ length: 12 }, () => [streamed, held]).flat()) {
     const upload = request(`${service.url}/v1/cross-entropy`, {
       method: 'POST',

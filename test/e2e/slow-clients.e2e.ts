@@ -37,7 +37,7 @@ const post = async (body: Uint8Array): Promise<number> => {
   return answer.status;
 };
 
-/** A client that sends what it begins with at once, and then so many bytes a second; resolves with what it got. */
+/** Sends `begin` at once, and `rest` at a rate of bytes per second. Resolves to the text that the service sent. */
 async function drip(begin: Buffer, rest: Uint8Array, bytesPerSecond: number): Promise<string> {
   const socket = connect(Number(new URL(service.url).port), '127.0.0.1');
   socket.on('error', () => {});
@@ -63,7 +63,7 @@ test('a hundred clients that send a byte a second, in head or body, do not keep 
     drip(Buffer.concat([Buffer.from(HEAD), REQUEST.subarray(0, 3000)]), REQUEST.subarray(3000), 10),
   );
   await sleep(300);
-  // They have come, and more of them than there are places.
+  // The slow clients are connected, and outnumber the places for requests.
   for (let k = 0; k < 20; k++) expect(await post(REQUEST)).toBe(200);
   for (const answer of await Promise.all(heads)) {
     expect(answer).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"client_too_slow"/);
@@ -83,7 +83,7 @@ test('a client that is steady takes its time', async () => {
     4000,
   );
   expect(answer).toMatch(/^HTTP\/1\.1 200 /);
-  // More than twice what a stalled one is given.
+  // More than twice the time limit of a stalled client.
   expect(performance.now() - started).toBeGreaterThan(4000);
 });
 

@@ -45,7 +45,7 @@ globalThis.gc!();
 const before = collectYoung();
 for (let round = 0; round < ROUNDS; round++) {
   const underWay = sendMany(AT_A_TIME);
-  // What is under way becomes old.
+  // Objects of requests in flight are promoted to the old generation.
   await new Promise((resolve) => setImmediate(resolve));
   collectYoung();
   await underWay;

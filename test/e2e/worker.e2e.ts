@@ -1,4 +1,4 @@
-/** The command `lossmeter worker` without a database that it could work with; test/postgres has one. */
+/** The command `lossmeter worker` without a usable database. The tests with a database are in test/postgres. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { ROOT } from './process.ts';
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-worker-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Nobody listens there. */
+/** Address on which no server listens. */
 const AWAY = 'postgres://nobody@127.0.0.1:1/none';
 
 async function run(args: string[], more: Record<string, string> = {}): Promise<{ code: number | null; text: string }> {

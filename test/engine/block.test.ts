@@ -63,6 +63,6 @@ test('the copy of class probabilities counts', () => {
 test('a row that is ranked in float64 counts, once for a block', () => {
   const plain = plainBlock('bfloat16', 64 * MiB, new Int32Array(1));
   const capped = { ...plain, plan: { ...plain.plan, transform: { scale: 1, cap: 30 } } };
-  // Beside the float32 values of the row.
+  // 8 bytes for each float64 value, in addition to 4 for each float32 value of the row.
   expect(kernelBytesBeside(capped, 1) - kernelBytesBeside(plain, 1)).toBe((4 + 8) * 64 * MiB);
 });

@@ -8,7 +8,7 @@ import { TIMED } from '../timed.ts';
 
 const kernel = Kernel.load();
 
-/** Processor time of an evaluation in milliseconds, the least of three. */
+/** Processor time of an evaluation in milliseconds, the minimum of three. */
 function cost(block: Block, logits: Uint8Array): number {
   const times = [0, 1, 2].map(() => {
     const before = process.cpuUsage();
@@ -31,7 +31,7 @@ test.each([
   const { findings } = evaluateBlock(kernel, { ...block, mostPlaces: 4096 }, logits);
   expect(findings.locations).toHaveLength(4096);
   expect(findings.locations.at(-1)).toMatchObject({ row: 0, column: 4095, value: String(value) });
-  // Searching the rest of the row for each place would read 4096 rows, which take seconds.
+  // A search of the rest of the row for each place would read 4096 rows, which takes seconds.
   const few = cost({ ...block, mostPlaces: 1 }, logits);
   expect(cost({ ...block, mostPlaces: 4096 }, logits)).toBeLessThan(4 * few + 60);
 });

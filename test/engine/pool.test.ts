@@ -48,7 +48,7 @@ test('a gradient stands in the slab while its result is used, where it fits', as
     const expected = pool.runInline(withGradient, given).gradient;
     let used: Uint8Array | undefined;
     const slab = await slabWith(given);
-    // The slabs hold 64 bytes; that of the float64 logits is as long as they are.
+    // Slabs have 64 bytes, but the slab of the float64 logits is as long as the logits.
     await pool.run({ block: withGradient, slab, byteLength: given.byteLength }, undefined, ({ gradient }, returned) => {
       expect(gradient!.buffer).toBe(returned);
       expect(pool.slabs.bytesInUse, 'the slab is not free yet').toBe(returned.byteLength);

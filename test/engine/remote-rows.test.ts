@@ -34,7 +34,7 @@ const block = plainBlock(
   Int32Array.from({ length: ROWS }, (_, row) => row % CLASSES),
 );
 
-/** Logits behind a network: bytes of memory, each range after a while, and those at a position fail. */
+/** Simulates logits behind a network: each range arrives after a delay, and ranges from `failingFrom` on fail. */
 class RemoteLogits {
   underWay = 0;
   atOnce = 0;
@@ -79,7 +79,7 @@ test('blocks that come in any order have the results of rows that are written in
 test('ranges are fetched ahead, as far as slabs may be in use', async () => {
   const logits = new RemoteLogits();
   await evaluate(logits);
-  // A quarter of the bytes is for the kernels.
+  // A quarter of the bytes is reserved for the kernels.
   expect(logits.atOnce).toBe(Math.floor((MAX_SLAB_BYTES * 3) / 4 / SLAB_BYTES));
   expect(pool.slabs.bytesInUse).toBe(0);
 });

@@ -68,7 +68,7 @@ test('workers that die under load are replaced; every 200 is right, and every ot
     await sleep(50);
     const threads = app.pool.threads;
     const victim = threads[kills % Math.max(1, threads.length)];
-    // -1: it has ended already.
+    // A thread id of -1 means that the worker has ended.
     if (victim !== undefined && victim.threadId > 0) await kill(victim.threadId);
   }
   over.abort();
@@ -101,7 +101,7 @@ test('a worker that dies with nothing to do is counted once, and replaced', asyn
 test('workers that die while they start are replaced too', async () => {
   for (let k = 0; k < 6; k++) {
     const [thread] = app.pool.threads;
-    // Its replacement is started at once, and killed before it has begun.
+    // The pool starts a replacement at once, which is killed before it is ready.
     if (thread !== undefined) await thread.terminate();
   }
   await until(() => app.pool.threads.length === WORKERS);

@@ -10,13 +10,13 @@ const slabs = { slabBytes: 2 ** 16, maxRowBytes: 2 ** 20, maxSlabBytes: 2 ** 24 
 const pool = new KernelPool({ workers: 1, kernel: 'strict', inlineLogits: 2 ** 20, ...slabs });
 afterAll(() => pool.close());
 
-/** A request with float32 logits of so many classes. */
+/** Makes a request for float32 logits in the shape of the rows. */
 function requestOf(rows: readonly (readonly number[])[], fields: ReadRequest['fields']): ReadRequest {
   const shape = [rows.length, rows[0]!.length];
   return { streamed: { name: 'logits', dtype: 'float32', shape }, before: [], fields };
 }
 
-/** Plans a request, writes its rows, and makes the answer; with the bytes that the plan holds. */
+/** Plans a request, writes its rows, and makes the answer. @returns the answer, and the bytes that the plan holds */
 export async function evaluated<P extends Plan, A>(
   kind: Kind<P, A>,
   rows: readonly (readonly number[])[],

@@ -18,7 +18,7 @@ interface Request {
 
 /** The service with an addition. */
 export interface ExtendedService {
-  /** Posts JSON, or a text as it is. @returns the answer; its body where it is JSON */
+  /** Posts an object as JSON, or a text unchanged. @returns the answer, with its body when that is JSON */
   post<Body>(body: object | string, request?: Request): Promise<Answer<Body>>;
   /** A part of the OpenAPI document, by its keys. */
   document(...keys: string[]): Promise<unknown>;
@@ -26,7 +26,7 @@ export interface ExtendedService {
 
 const JSON_TYPE = 'application/json';
 
-/** Applies an addition to a copy of the tree and starts it. Tests what is the same for all of them. */
+/** Applies an addition to a copy of the tree, starts the service, and defines the tests that all additions share. */
 export function extend(heading: string): ExtendedService {
   const addition = ADDITIONS.get(heading)!;
   let copy: Copy | undefined;

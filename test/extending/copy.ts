@@ -43,14 +43,14 @@ export class Copy {
     return this.#typeErrors();
   }
 
-  /** Files that are new or differ from the tree. */
+  /** Files that the copy adds or changes. */
   changedFiles(): string[] {
     const lines = this.#run('git', ['status', '--porcelain', '--untracked-files=all', '-z']).split('\0');
     const paths = lines.filter((line) => !line.startsWith('A  ')).map((line) => line.slice('XY '.length));
     return paths.filter((path) => path !== '' && path !== 'node_modules');
   }
 
-  /** Errors of the compiler apart from those of tests, which have tables of their own. */
+  /** Errors of the compiler. Errors in tests are excluded: tests have their own tables. */
   async #typeErrors(): Promise<string[]> {
     const compiler = spawn('node_modules/.bin/tsc', ['--noEmit', '--pretty', 'false'], {
       cwd: this.folder,

@@ -20,7 +20,7 @@ const tensor = (bits: number[], classes: number) => ({
 
 test('each finite value is read exactly', async () => {
   const finite = ALL.filter((bits) => Number.isFinite(valueOf(bits)));
-  // Beside 0 the lse of a row is log(1 + exp x), of which x follows.
+  // The second class is 0: the lse of a row is log(1 + exp x), which determines x.
   const logits = tensor(
     finite.flatMap((bits) => [bits, 0]),
     2,

@@ -10,7 +10,7 @@ const logits = Array.from({ length: B }, (_, b) =>
   Array.from({ length: T }, (_, t) => Array.from({ length: C }, (_, c) => ((b * 31 + t * 17 + c * 7) % 23) / 4)),
 );
 const best = (row: readonly number[]): number => row.indexOf(Math.max(...row));
-/** Greedy in the first two sequences, of which the second has its last label masked. */
+/** Labels. They are greedy in the first two sequences; the last label of the second is masked. */
 const label = logits.map((rows, b) => rows.map((row, t) => (b < 2 ? best(row) : (b + t) % C)));
 const input_mask = logits.map((rows, b) => rows.map((_, t) => (b === 1 && t === T - 1 ? 0 : 1)));
 

@@ -1,4 +1,4 @@
-/** The additions that docs/extending.md shows. */
+/** Additions that docs/extending.md shows. */
 import { read } from '../docs/pages.ts';
 
 /** A section of the page. */

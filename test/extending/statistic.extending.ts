@@ -3,7 +3,7 @@ import { extend } from './addition.ts';
 
 const service = extend('A statistic');
 
-/** Rows whose entries every dtype has. The last is masked, and the one before contains NaN. */
+/** Rows whose entries every dtype can represent. `logits` adds a row with NaN, and a row that is masked. */
 const rows = Array.from({ length: 9 }, (_, row) =>
   Array.from({ length: 37 }, (_, c) => ((row * 37 + c * 29) % 53) / 8 - 3),
 );

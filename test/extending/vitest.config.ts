@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** Additions of docs/extending.md, each in a copy of the tree. The manual of a copy is another: replies are not compared. */
+/** Additions of docs/extending.md, each in a copy of the tree. Replies are not compared: a copy has another manual. */
 export default defineConfig({
   ...base,
   test: {

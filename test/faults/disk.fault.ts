@@ -1,4 +1,4 @@
-/** Faults of the disk and of locks on it. The tests mount a file system and set attributes of files, for which they need root. */
+/** Faults of the disk and of file locks. The tests need root, to mount file systems and to set attributes of files. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
 
-/** A folder on a file system of its own. */
+/** Mounts a new file system. @returns its folder */
 function mount(megabytes: number): string {
   const folder = mkdtempSync(join(tmpdir(), 'lossmeter-disk-'));
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]);
@@ -36,7 +36,7 @@ function fill(folder: string): string {
   return path;
 }
 
-/** Records until that is refused. */
+/** Records until the service refuses a recording. */
 async function recordUntilRefused(subject: Subject): Promise<void> {
   for (let k = 0; k < 50_000; k += 20) {
     const answers = await Promise.all(Array.from({ length: 20 }, () => subject.record()));
@@ -67,7 +67,7 @@ test('disk full', async () => {
   await subject.expectRefusing(fault, FULL);
   expect(await subject.lost()).toEqual([]);
 
-  // Deleting makes space for more, though the disk is as full as before.
+  // A deletion makes space in the database, although the disk stays full.
   expect(await subject.request('/v1/runs/old', { method: 'DELETE' })).toMatchObject({ status: 204 });
   expect(await subject.request('/v1/runs/old')).toMatchObject({ status: 404 });
   await subject.expectRecovered();
@@ -78,7 +78,7 @@ test('disk full', async () => {
   rmSync(ballast);
   await subject.expectRecovered();
 
-  // It starts on a full disk, too: with the log that it left, and without.
+  // The service also starts on a full disk: with the log that a killed service left, and without a log.
   for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
     await subject.end(signal);
     fill(folder);

@@ -93,7 +93,7 @@ test('heap of 64 MB', async () => {
       status: 200,
     });
   }
-  // Several times the heap: as numbers of a JSON body, and as logits that wait in memory for their label.
+  // Bodies of several times the heap: numbers in JSON, and logits that wait in memory for their label.
   const numbers = `{"label":[0],"logits":[[${'1.5,'.repeat(8_000_000)}1]]}`;
   const logits = Buffer.alloc(4 * 30_000_000);
   const waiting = encodeRequest(
@@ -173,7 +173,7 @@ test('output of logs closed', async () => {
   for (let k = 0; k < 20; k++) {
     await subject.expectServing();
     await subject.recordMany(1);
-    // It is logged as a refusal.
+    // The service logs this refusal, although its output is closed.
     expect(await subject.request('/v1/cross-entropy', { method: 'POST' })).toMatchObject({ status: 415 });
   }
   expect(await subject.end()).toBe(0);

@@ -21,7 +21,7 @@ import type { Fault } from './table.ts';
 const REMOVED = /its file was moved, removed or replaced\. Move the same file back, or restart the service/;
 const OVERWRITTEN = /by another program\. Stop the service\. Restore the file from a backup/;
 
-/** A service with some acknowledged recordings. */
+/** Starts a service, and makes some acknowledged recordings. */
 async function started(): Promise<Subject> {
   const subject = new Subject();
   await subject.start();
@@ -29,7 +29,7 @@ async function started(): Promise<Subject> {
   return subject;
 }
 
-/** Copies all that was committed, as docs/operations.md says. */
+/** Copies all committed data, as docs/operations.md describes. */
 function backUp({ store }: Subject, to: string): void {
   const database = new DatabaseSync(store);
   database.exec(`VACUUM INTO '${to}'`);
@@ -69,7 +69,7 @@ test('store file removed', async () => {
   const subject = await started();
   rmSync(subject.store);
   await subject.expectRefusing(fault, REMOVED);
-  // An export saves what the service still has.
+  // The service still has all recordings, and an export can save them.
   expect(await subject.lost()).toEqual([]);
   expect(await subject.end()).toBe(0);
   expect(existsSync(subject.store)).toBe(false);
@@ -93,7 +93,7 @@ test('log removed, or its index cut', async () => {
   await subject.expectRecovered();
 });
 
-/** Makes sure that recordings are refused and files left as they are, until the history is restored as the message says. */
+/** Expects that recordings are refused and files stay unchanged, until the history is restored as the message describes. */
 async function expectRestorable(fault: Fault, subject: Subject, overwrite: () => void): Promise<void> {
   backUp(subject, `${subject.store}.backup`);
   await sleep(20);

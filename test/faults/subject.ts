@@ -12,7 +12,7 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 const PRELOAD = new URL('./thread-ender.ts', import.meta.url).href;
 const RUN = '/v1/runs/r';
 
-/** Longest time in milliseconds until the service notices the beginning or the end of a fault. */
+/** Milliseconds within which the service must notice the beginning or the end of a fault. */
 const NOTICE_MS = 8000;
 
 export interface Answer {
@@ -22,7 +22,7 @@ export interface Answer {
   retryAfter: string | null;
 }
 
-/** A service with a store of its own, and what it acknowledged. */
+/** A service with its own store, and the recordings that it acknowledged. */
 export class Subject {
   readonly folder: string;
   readonly store: string;
@@ -30,7 +30,7 @@ export class Subject {
   #service: ServiceProcess | undefined;
   #step = 0;
 
-  /** @param folder of the store */
+  /** @param folder folder of the store; default a temporary folder */
   constructor(folder?: string) {
     this.folder = folder ?? mkdtempSync(join(tmpdir(), 'lossmeter-fault-'));
     this.store = join(this.folder, 'runs.db');
@@ -49,19 +49,19 @@ export class Subject {
     return this.#acknowledged.size;
   }
 
-  /** Starts the service, or starts it again. */
+  /** Starts or restarts the service. */
   async start(environment: Record<string, string> = {}, options: SpawnOptions = {}): Promise<void> {
     const settings = { LOSSMETER_STORE: this.store, LOSSMETER_WORKERS: '1', ...environment };
     this.#service = await ServiceProcess.start(settings, options);
   }
 
-  /** Starts it so that its threads can be ended. */
+  /** Starts the service so that `endThreads` can end its threads. */
   async startWithThreads(environment: Record<string, string> = {}): Promise<void> {
     const options = { stdio: ['ignore', 'pipe', 'pipe', 'ipc'] } satisfies SpawnOptions;
     await this.start({ NODE_OPTIONS: `--import ${PRELOAD}`, ...environment }, options);
   }
 
-  /** Ends the threads that run a file. @returns their number */
+  /** Ends the threads that run a file. @param name part of the file's path @returns the number of threads */
   async endThreads(name: string): Promise<number> {
     this.service.child.send(name);
     const [count] = (await once(this.service.child, 'message')) as [number];
@@ -76,7 +76,7 @@ export class Subject {
     return { status: response.status, code, detail, retryAfter: response.headers.get('retry-after') };
   }
 
-  /** Records the next step. It is remembered when it is acknowledged. */
+  /** Records the next step, and remembers it when the service acknowledges it. */
   async record(): Promise<Answer> {
     const step = this.#step++;
     const numerator = step + 0.25;
@@ -86,7 +86,7 @@ export class Subject {
     return answer;
   }
 
-  /** Records so many steps, which must all be acknowledged. */
+  /** Records steps, all of which the service must acknowledge. */
   async recordMany(count: number): Promise<void> {
     for (let k = 0; k < count; k++) expect(await this.record()).toMatchObject({ status: 201 });
   }
@@ -102,13 +102,13 @@ export class Subject {
     return { status: response.status, ...((await response.json()) as { ready: boolean }) };
   }
 
-  /** Value of the metric that tells whether runs can be recorded. */
+  /** Value of lossmeter_store_available: 1 while runs can be recorded, else 0. */
   async metric(): Promise<number> {
     const text = await (await fetch(`${this.service.url}/metrics`)).text();
     return Number(/^lossmeter_store_available (\d)$/m.exec(text)?.[1] ?? Number.NaN);
   }
 
-  /** Acknowledged steps that the service does not have, or has with another value. */
+  /** Acknowledged steps that the service lacks, or has with another value. */
   async lost(): Promise<number[]> {
     if (this.acknowledged === 0) return [];
     const response = await fetch(`${this.service.url}${RUN}/export?format=jsonl&of=steps`);
@@ -123,7 +123,7 @@ export class Subject {
     return [...this.#acknowledged].filter(([step, value]) => steps.get(step) !== value).map(([step]) => step);
   }
 
-  /** Makes sure that recordings are refused as the row of a fault says, and that the rest goes on. */
+  /** Expects that recordings are refused as the row of a fault says, and that everything else works. */
   async expectRefusing(fault: Fault, detail: RegExp): Promise<void> {
     const refused = await this.record();
     expect(fault.answers).toContainEqual({ status: refused.status, code: refused.code });
@@ -139,13 +139,13 @@ export class Subject {
     expect(await this.metric()).toBe(0);
   }
 
-  /** Makes sure that evaluations and probes are answered. */
+  /** Expects that evaluations and probes are answered. */
   async expectServing(): Promise<void> {
     const answers = await Promise.all([this.evaluate(), this.request('/livez'), this.request('/readyz')]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
   }
 
-  /** Waits until recordings are acknowledged again, and makes sure that nothing acknowledged is lost. */
+  /** Waits until recordings are acknowledged again, and expects that no acknowledged recording is lost. */
   async expectRecovered(): Promise<void> {
     await this.until(async () => (await this.record()).status === 201, 'a recording is acknowledged');
     await this.until(async () => (await this.readiness()).history === undefined, '/readyz says nothing of the history');
@@ -174,7 +174,7 @@ export class Subject {
     return error;
   }
 
-  /** Leaves out what was acknowledged so far: its file was deleted. */
+  /** Forgets all acknowledged recordings, after their file was deleted. */
   forget(): void {
     this.#acknowledged.clear();
   }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 export interface Fault {
   /** Statuses and codes that clients see. */
   answers: { status: number; code: string }[];
-  /** Exit code, where the process ends. */
+  /** Exit code; undefined when the process does not end. */
   exitCode: number | undefined;
   goesOn: string;
   recovers: string;

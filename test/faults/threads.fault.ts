@@ -1,4 +1,4 @@
-/** Faults of the threads. */
+/** Faults of threads. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { MSGPACK, encodeRequest } from '../service.ts';
@@ -7,7 +7,7 @@ import type { Answer } from './subject.ts';
 import { faultNamed } from './table.ts';
 import type { Fault } from './table.ts';
 
-/** Sends requests while threads are ended. Each answer is that of a success, or one that the table has. */
+/** Sends requests while threads are ended. Each answer must be a success, or an answer that the table lists. */
 async function expectAnswers(
   fault: Fault,
   { send, success, end }: { send: () => Promise<Answer>; success: number; end: () => Promise<number> },

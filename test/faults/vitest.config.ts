@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** Tests of what happens to the service from outside; `npm test` has none of them. */
+/** Tests of faults in the environment of the service. `npm test` does not run them. */
 export default defineConfig({
   ...base,
   test: {

@@ -18,7 +18,7 @@ async function opened(bytes: Uint8Array): Promise<LogitFile> {
 const row = (classes: number): ReturnType<typeof quantise> =>
   quantise(Array.from({ length: classes }, (_, c) => -1 - c / 4));
 
-/** A file of ascending tokens. */
+/** A logit file whose tokens ascend from 0 and wrap at the number of classes. */
 const fileOf = (context: number, classes: number, chunks: number): Buffer =>
   logitFile({
     context,
@@ -28,7 +28,7 @@ const fileOf = (context: number, classes: number, chunks: number): Buffer =>
   });
 
 test.each([
-  // Tokens of both chunks: 0 1 2 3 | 4 5 6 7. Labels are in the second half, behind its first token.
+  // Tokens of the two chunks: 0 1 2 3 | 4 5 6 7. The labels are the tokens after the first one of the second half.
   { context: 4, classes: 8, chunks: 2, labels: [3, 7], rowBytes: 24 },
   { context: 5, classes: 13, chunks: 2, labels: [3, 4, 8, 9], rowBytes: 36 },
   { context: 3, classes: 5, chunks: 3, labels: [2, 0, 3], rowBytes: 20 },
@@ -58,7 +58,7 @@ test('tokens of many reads are read in order, and the wrong one is named', async
   await wrong.close();
 });
 
-/** A header with numbers of its own, and nothing behind it. */
+/** A header with the given numbers, without tokens and rows. */
 const headerOf = (context: number, classes: number, chunks: number): Buffer =>
   logitFile({ context, classes, tokens: [], rows: [], chunks });
 
@@ -102,7 +102,7 @@ test.each<[string, () => void, string]>([
 ])('one that was %s meanwhile is refused', async (_how, change, says) => {
   const file = await opened(fileOf(4, 8, 2));
   await file.requireUnchanged();
-  // The clock of some file systems ticks every few milliseconds.
+  // Some file systems have a clock resolution of several milliseconds.
   await new Promise((resolve) => setTimeout(resolve, 20));
   change();
   await expect(file.requireUnchanged()).rejects.toThrow(says);

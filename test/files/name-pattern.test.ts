@@ -34,7 +34,7 @@ test.each([
   ['**/b/**/d', 'a/b/c/d', true],
   ['**/b/**/d', 'a/c/d', false],
   ['**/**/c', 'a/c', true],
-  // Other signs of shells stand for themselves.
+  // Other special characters of shells are literal.
   ['{a,b}', 'a', false],
   ['[ab]', 'a', false],
   ['[ab]*', '[ab]c', true],

@@ -44,7 +44,7 @@ test.each<[string, () => void, string]>([
   ['longer', () => appendFileSync(path, 'x'), 'was resized from'],
   ['shorter', () => truncateSync(path, 100), 'was resized from'],
 ])('one that was %s is refused', async (_how, change, says) => {
-  // The clock of some file systems ticks every few milliseconds.
+  // Some file systems have a clock resolution of several milliseconds.
   await new Promise((resolve) => setTimeout(resolve, 20));
   change();
   await expect(file.requireUnchanged()).rejects.toMatchObject({
@@ -60,7 +60,7 @@ test('reading ends when nobody waits for the results', async () => {
   writer.watch(() => ++asked > 3);
   const reading = writer.readFrom(file.tensor('logits', 'logits'), { onRead: (bytes) => (read += bytes) });
   await expect(reading).rejects.toMatchObject({ code: 'client_closed' });
-  // What was under way has come to its end: the file can be closed.
+  // All pending reads have completed, so the file can be closed.
   expect(read).toBe(3 * 400);
 });
 

@@ -11,10 +11,10 @@ import type { Seed } from './corpus.ts';
 import { mutantsOf } from './mutants.ts';
 import { saveRequest } from './reproduction.ts';
 
-/** Requests that are sent at a time. */
+/** Number of requests that are sent at the same time. */
 const AT_A_TIME = 8;
 
-/** Megabytes beside the bytes in flight. */
+/** Megabytes that may be resident in addition to the bytes in flight. */
 const MEMORY_BESIDE = 300;
 
 let service: WatchedService;

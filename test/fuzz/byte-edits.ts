@@ -1,7 +1,7 @@
 /** Changes to the bytes of a body: flips, cuts, insertions, repetitions, splices, lengths and numbers. */
 import fc from 'fast-check';
 
-/** @param other the body of another request */
+/** @param other body of another request */
 export type ByteEdit = (bytes: Buffer, other: Buffer) => Buffer;
 
 const fraction = fc.double({ min: 0, max: 1, noNaN: true });
@@ -73,7 +73,7 @@ const INTEGERS = [
   2n ** 64n - 1n,
 ];
 
-/** Lengths stand in front: half of the integers go there. */
+/** Integers. Half of them overwrite bytes near the beginning of the body, where lengths are. */
 const integer = fc
   .tuple(
     fc.oneof(
@@ -121,7 +121,7 @@ const number = fc.tuple(fraction, fc.constantFrom(...EXTREMES)).map(([at, by]): 
 
 export const byteEdit: fc.Arbitrary<ByteEdit> = fc.oneof(flip, cut, truncate, insert, repeat, splice, integer, number);
 
-/** Pieces of the formats. */
+/** Syntactic tokens of the formats. */
 function tokens(): fc.Arbitrary<Uint8Array> {
   const texts = [
     '[',

@@ -1,4 +1,4 @@
-/** Valid requests to every operation that reads a body, as values that are still to be written. */
+/** Valid requests to every operation that reads a body, as values for the writers of formats. */
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { Client, HttpRequest } from '../http-client.ts';
@@ -79,12 +79,12 @@ const batches = [plain, demanding, soft, lists, ...dtypes];
 const shard = { vocab_start: 5, vocab_size: 10 };
 
 const writers = Object.values(WRITERS);
-/** Formats that have fields of any kind. */
+/** Formats that accept fields of any type. */
 const free = [WRITERS.json, WRITERS.msgpack];
 
-/** Batches of bytes can be written in any format. */
+/** Makes a seed. Batches whose tensors are bytes can be written in any format. */
 function seed(path: string, fields: Fields, method: Seed['method'] = 'POST'): Seed {
-  // Lists can hold float32 and int32 only.
+  // Lists can represent float32 and int32 only.
   return { method, path, fields, writers: fields['logits'] === logits ? writers : free };
 }
 
@@ -95,7 +95,7 @@ const sampled: Fields = {
   segments: { dtype: 'int32', shape: [2], data: new Uint8Array(new Int32Array([2, 1]).buffer) },
 };
 
-/** Vectors as inference servers send them. */
+/** Vectors in the form in which inference servers send them. */
 const flat: Fields = { old: 'AAAAvwAAgL8=', new: [-0.5, -1] };
 
 const logprobs = [sampled, flat];
@@ -156,7 +156,7 @@ const WITHOUT_ANSWERS: readonly Seed[] = [
   ...batches.flatMap((batch, step) => [
     seed('/v1/cross-entropy', batch),
     seed('/v1/diagnose', batch),
-    // Each is recorded at a place of its own.
+    // Each batch is recorded at its own step.
     seed(`/v1/runs/fuzzed/steps/${step}/ranks/0`, batch, 'PUT'),
   ]),
   ...batches
@@ -193,7 +193,7 @@ const WITHOUT_ANSWERS: readonly Seed[] = [
   ),
 ];
 
-/** All of them, with a request to merge what the service answers. @param headers such as a key */
+/** All seeds, and a request to merge the partials that the service answers. @param headers headers such as a key */
 export async function readCorpus(client: Client, headers: Readonly<Record<string, string>> = {}): Promise<Seed[]> {
   const answers = await Promise.all(SHARDS.map((shard) => client.send(requestOf(shard, 0, headers))));
   const partials = answers.map(({ body }) => JSON.parse(body.toString()) as unknown);
@@ -201,7 +201,7 @@ export async function readCorpus(client: Client, headers: Readonly<Record<string
   return [...WITHOUT_ANSWERS, { method: 'POST', path: '/v1/cross-entropy/combine', fields: merge, writers: free }];
 }
 
-/** @param writer its index */
+/** @param writer index of the writer */
 export function requestOf(
   { method, path, fields, writers }: Seed,
   writer: number,

@@ -1,4 +1,4 @@
-/** Requests of the corpus with mistakes in them. */
+/** Requests of the corpus with mistakes. */
 import fc from 'fast-check';
 import { COMPRESSIONS } from '../request-bodies.ts';
 import type { HttpRequest } from '../http-client.ts';
@@ -38,7 +38,7 @@ const parts = fc.record({
   headers: rarely(header),
 });
 
-/** @param corpus requests without mistakes */
+/** @param corpus valid requests */
 export function mutantsOf(corpus: readonly Seed[]): fc.Arbitrary<HttpRequest> {
   return parts.map(({ seed, other, writer, structure, bytes, compression, compressedBytes, headers }) => {
     const { method, path, fields, writers } = corpus[seed % corpus.length]!;
@@ -62,7 +62,7 @@ export function mutantsOf(corpus: readonly Seed[]): fc.Arbitrary<HttpRequest> {
   });
 }
 
-/** undefined for a value that the format cannot say. */
+/** Writes a request body; undefined when the format cannot represent the value. */
 function write(writers: Seed['writers'], index: number, fields: unknown) {
   try {
     return writers[index % writers.length]!(fields as Record<string, unknown>);

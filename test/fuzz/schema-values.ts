@@ -1,4 +1,4 @@
-/** Values of a schema, most of them valid, and small numbers most of the time. */
+/** Random values for a schema. Most values are valid, and most numbers are small. */
 import fc from 'fast-check';
 import type { Schema } from '../openapi-document.ts';
 
@@ -24,7 +24,7 @@ export const garbage: fc.Arbitrary<unknown> = fc.oneof(
   fc.anything({ maxDepth: 1 }),
 );
 
-/** Integers that a place of a run has; most of them meet others. */
+/** Range of most integers: small, so that requests often use the same step, rank or micro-batch. */
 const SMALL = 4;
 
 export function valueOf(schema: Schema): fc.Arbitrary<unknown> {

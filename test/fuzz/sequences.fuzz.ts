@@ -23,7 +23,7 @@ const PROGRAM = fileURLToPath(new URL('../../src/cli/bin.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-fuzz-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A file with a key of each scope, and what a client sends of them. */
+/** Writes a file with a key for each scope. @returns the file, and the values of `Authorization` */
 function createKeys(): { file: string; authorizations: string[] } {
   const file = join(folder, 'keys.json');
   const keys = SCOPES.map((scope) =>
@@ -70,7 +70,7 @@ describe.each([
   });
 
   async function findFault({ operation, request }: OperationRequest): Promise<string | undefined> {
-    // An event stream has no end: its beginning is looked at.
+    // An event stream does not end: only its beginning is read.
     const answered = operation.path.endsWith('/events') ? client.follow(request, 10) : client.send(request);
     const fault = await answered.then(
       (answer) => faultOf(request, answer) ?? undeclared(operation, answer),

@@ -1,4 +1,4 @@
-/** Sequences of requests over the OpenAPI document, which meet at a few runs. */
+/** Sequences of random requests to the operations of the OpenAPI document, which share a few runs. */
 import fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import type { HttpRequest } from '../http-client.ts';
@@ -7,7 +7,7 @@ import { readOperations } from '../openapi-document.ts';
 import type { Operation, Parameter } from '../openapi-document.ts';
 import { garbage, valueOf } from './schema-values.ts';
 
-/** A request with the operation that it is of. */
+/** A request with its operation. */
 export interface OperationRequest {
   readonly operation: Operation;
   readonly request: HttpRequest;
@@ -25,7 +25,7 @@ interface Vocabulary {
   readonly corpus: readonly Seed[];
 }
 
-/** Operations in which nothing varies are rarer. */
+/** Weight of operations with parameters or a body. Other operations have the weight 1. */
 const WEIGHT = 8;
 
 export function sequencesOf({ authorizations, corpus }: Vocabulary): fc.Arbitrary<OperationRequest[]> {
@@ -51,7 +51,7 @@ function requestOf(
     })
     .map(({ path, query, body, authorization, accept }) => ({
       operation,
-      // The document is too long for a counterexample.
+      // Short text for counterexamples: the operation contains its schemas, which are too long.
       [fc.toStringMethod]: () => `${operation.method} ${path}${query}`,
       request: {
         method: operation.method,
@@ -83,7 +83,7 @@ function pathOf({ path, parameters }: Operation): fc.Arbitrary<string> {
     .map((values) => path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(segmentOf(values[name]))));
 }
 
-/** An empty segment would be another path. */
+/** Text of a path segment. It is not empty: an empty segment would make another path. */
 function segmentOf(value: unknown): string {
   return textOf(value) || ' ';
 }
@@ -129,12 +129,12 @@ function write(mediaType: string, value: unknown): Uint8Array {
   try {
     return mediaType.includes('msgpack') ? packr.pack(value) : Buffer.from(JSON.stringify(value) ?? '');
   } catch {
-    // JSON has no such value.
+    // JSON cannot represent the value.
     return Buffer.from('{');
   }
 }
 
-/** Encodes a value for a path or a query. Half of a surrogate pair has no encoding. */
+/** Text of a value for a path or a query. Lone surrogates are replaced, because they have no encoding. */
 function textOf(value: unknown): string {
   return (
     typeof value === 'string'

@@ -1,12 +1,12 @@
-/** Changes to the values of a request before it is written: names, types, depth, shapes. */
+/** Changes to the values of a request before encoding: names, types, depth, shapes. */
 import fc from 'fast-check';
 
 /** A change at one of the places of a value. */
 export interface StructureEdit {
-  /** Chooses the place: a fraction of all places. */
+  /** Fraction of all places that selects one of them. */
   readonly at: number;
   readonly change: (value: unknown) => unknown;
-  /** A new name for the member, where the place is one. */
+  /** New name, when the place is a member of an object. */
   readonly name?: string;
 }
 

@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
 /**
- * Random requests to a service in a process of its own; `npm test` has none of these tests. FUZZ_SEED repeats a run,
- * FUZZ_BODIES and FUZZ_SEQUENCES say how many bodies and sequences there are, FUZZ_SECONDS when a test ends before.
+ * Random requests to a service in its own process. `npm test` does not run these tests. FUZZ_SEED repeats a run.
+ * FUZZ_BODIES and FUZZ_SEQUENCES are the numbers of bodies and sequences. FUZZ_SECONDS limits the time of a test.
  */
 export default defineConfig({
   ...base,

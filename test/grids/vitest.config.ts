@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** Kernels and statistics over long grids of inputs, against exact arithmetic; `npm test` has none of these tests. */
+/** Kernels and statistics over long grids of inputs, against exact arithmetic. `npm test` does not run these tests. */
 export default defineConfig({
   ...base,
   test: {

@@ -1,4 +1,4 @@
-/** The guide as it is built: every link leads somewhere, and nothing stands in a page that the service's headers forbid. */
+/** The built guide: every link has a target, and no page contains anything that the service's headers forbid. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ beforeAll(() => {
     cwd: ROOT,
     encoding: 'utf8',
   });
-  // On a busy machine Eleventy names the steps that took long.
+  // On a busy machine Eleventy also prints the slow steps.
   const warnings = stderr.replaceAll(/^\[11ty\] Benchmark .*\n/gm, '');
   expect([status, warnings]).toEqual([0, '']);
   pages = globSync('**/*.html', { cwd: folder }).map((path) => ({
@@ -32,7 +32,7 @@ const htmlOf = (path: string): string => pages.find((page) => page.path === path
 const valuesOf = (html: string, attribute: string): string[] =>
   [...html.matchAll(new RegExp(`<[^>]* ${attribute}="([^"]*)"`, 'g'))].map(([, value]) => value!);
 
-/** Links, images, scripts and style sheets of a page that lead to no file or no anchor of the guide. */
+/** Links, images, scripts and style sheets of a page without a file or an anchor in the guide. */
 function deadLinks({ path, html }: { path: string; html: string }): string[] {
   return [...valuesOf(html, 'href'), ...valuesOf(html, 'src')].filter((link) => {
     if (/^https?:/.test(link)) return false;
@@ -120,7 +120,7 @@ describe('tables of contents', () => {
 
   test('docs/README.md lists each page once', () => {
     const listed = targetsOf('docs/README.md').filter((path) => /^docs\/[\w-]+\.md$/.test(path));
-    // The introduction names one page, too.
+    // Skips the first link: the introduction also links to a page.
     expect(listed.slice(1).toSorted()).toEqual(pagesOfDocs);
     expect(targetsOf('docs/README.md')).toContain('docs/adr/README.md');
   });

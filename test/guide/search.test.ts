@@ -6,7 +6,7 @@ const { startSearch } = (await import(MODULE)) as { startSearch: (root: URL) => 
 
 afterEach(() => vi.unstubAllGlobals());
 
-/** Element with the members that the search uses. */
+/** Stub of an element with the members that the search uses. */
 const elementOf = () =>
   Object.assign(new EventTarget(), {
     value: '',

@@ -1,11 +1,11 @@
-/** Values that the chart is rendered with: the defaults, each option, each pair of options, and all together. */
+/** Values for rendering the chart: the defaults, each option, each pair of options, and large combinations. */
 import type { Values } from './chart.ts';
 
 interface Option {
   readonly values: Values;
   /** Group of options that exclude each other. */
   readonly group?: string;
-  /** Options of which one must be chosen too; the first unless another is. */
+  /** Options of which at least one is required; the default is the first. */
   readonly needs?: readonly string[];
 }
 
@@ -16,7 +16,7 @@ export interface Case {
 
 const POSTGRES = ['PostgreSQL by a Secret', 'PostgreSQL by its address'];
 
-/** A key file with a hash of no known key. */
+/** A key file with a hash that belongs to no key. */
 const KEY_FILE = JSON.stringify({
   keys: [{ name: 'trainer', scopes: ['record'], sha256: '0'.repeat(64), created: '2026-01-01T00:00:00.000Z' }],
 });
@@ -208,7 +208,7 @@ const OPTIONS: Readonly<Record<string, Option>> = {
 
 const NAMES = Object.keys(OPTIONS);
 
-/** Merges objects; other values of the second replace those of the first. */
+/** Merges nested objects. Other values of the second replace the values of the first. */
 function merge(first: Values, second: Values): Values {
   const isObject = (value: unknown): value is Values =>
     typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -220,7 +220,7 @@ function merge(first: Values, second: Values): Values {
   return merged;
 }
 
-/** The case of some options with those that they need; undefined where they exclude each other. */
+/** Case of some options and the options that they need; undefined when they exclude each other. */
 function combine(chosen: readonly string[]): Case | undefined {
   const names = new Set(chosen);
   for (const name of chosen) {
@@ -233,7 +233,7 @@ function combine(chosen: readonly string[]): Case | undefined {
   return { name: [...names].join(', '), values: options.map(({ values }) => values).reduce(merge, {}) };
 }
 
-/** The largest set of options that go together, beginning with some. */
+/** Case that adds every compatible option to the chosen ones. */
 function combineAll(...chosen: readonly string[]): Case {
   const all = [...chosen];
   for (const name of NAMES) if (!all.includes(name) && combine([...all, name]) !== undefined) all.push(name);
@@ -260,5 +260,5 @@ const all = [
   ),
 ];
 
-/** Without repetition: a pair may be what one of them needs. */
+/** Cases without duplicates: a pair may equal an option with the option that it needs. */
 export const CASES: readonly Case[] = [...new Map(all.map((one) => [one.name, one])).values()];

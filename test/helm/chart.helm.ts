@@ -12,7 +12,7 @@ import { findForbidden } from './pod-security.ts';
 import { findBrokenReferences } from './references.ts';
 import { loadConfig } from '../../src/environment.ts';
 
-/** Processes of Helm at a time. */
+/** Number of concurrent Helm processes. */
 const AT_A_TIME = 2;
 
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
@@ -92,7 +92,7 @@ test('the default limits hold what the default settings allow', () => {
   const container = containerOf(documents['the defaults']!);
   const { limits } = container['resources'] as { limits: { cpu: string; memory: string } };
   const { workers, maxBytesInFlight, maxRequestsInFlight } = loadConfig(environmentOf(container));
-  // docs/limits.md: 64 MiB of kernel memory a worker, 1 MiB of unread body a request; 230 MiB are the process.
+  // docs/limits.md: 64 MiB of kernel memory per worker, 1 MiB of unread body per request, and 230 MiB for the process.
   const MiB = 2 ** 20;
   const most = maxBytesInFlight + 64 * MiB * workers + MiB * maxRequestsInFlight + 230 * MiB;
   expect(quantity(limits.memory)).toBeGreaterThan(most);
@@ -103,7 +103,7 @@ test('so do those of a worker', () => {
   const container = containerIn(workerOf(documents['workers of a data folder, PostgreSQL by a Secret']!));
   const { limits } = container['resources'] as { limits: { cpu: string; memory: string } };
   const { workers, maxBytesInFlight } = loadConfig(environmentOf(container));
-  // Both kernels have their threads; 120 MiB are the process.
+  // Each of the two kernels has its own threads. The process takes 120 MiB.
   const MiB = 2 ** 20;
   expect(quantity(limits.memory)).toBeGreaterThan(maxBytesInFlight + 2 * 64 * MiB * workers + 120 * MiB);
   expect(quantity(limits.cpu)).toBe(workers + 1);
@@ -156,7 +156,7 @@ test.each([
   ['lossmeter', 'lossmeter'],
   ['my-lossmeter', 'my-lossmeter'],
   ['trainers', 'trainers-lossmeter'],
-  // The longest name that Helm allows. A StatefulSet may have 52 characters.
+  // The longest name that Helm allows. The name of a StatefulSet may have 52 characters.
   ['a'.repeat(53), `${'a'.repeat(42)}-lossmeter`],
   [`lossmeter-${'a'.repeat(43)}`, `lossmeter-${'a'.repeat(42)}`],
 ])('the release %s is named %s', async (release, name) => {

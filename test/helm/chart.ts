@@ -14,7 +14,7 @@ export const KUBERNETES = Array.from({ length: 11 }, (_, k) => `1.${27 + k}`);
 /** Values of the chart. */
 export type Values = Readonly<Record<string, unknown>>;
 
-/** An object of Kubernetes. Its schemas have judged it before a test looks into it. */
+/** An object of Kubernetes, which is validated by its schema before a test reads it. */
 export interface Document {
   kind: string;
   apiVersion: string;
@@ -39,7 +39,7 @@ export function helm(args: readonly string[], { input = '', cwd = ROOT } = {}): 
       const own = stderr.replaceAll(/^.*found symbolic link in path.*\n/gm, '');
       resolve({ status: error === null ? 0 : Number(error.code), stdout, stderr: own });
     });
-    // Helm may end before it has read all.
+    // Helm may end before it has read all input.
     child.stdin!.on('error', () => undefined).end(input);
   });
 }
@@ -60,11 +60,11 @@ export async function render(values: Values, chart = CHART): Promise<string> {
 interface Report {
   documents: Record<string, Document[]>;
   problems: string[];
-  /** Documents that differ. */
+  /** Number of distinct documents. */
   distinct: number;
 }
 
-/** Reads manifests, and compares their documents with the schemas of Kubernetes and of custom resources. */
+/** Reads manifests, and validates their documents by the schemas of Kubernetes and of custom resources. */
 export function validate(
   manifests: Readonly<Record<string, string>>,
   versions: readonly string[] = KUBERNETES,

@@ -1,4 +1,4 @@
-/** The jobs that evaluate shards meet the schemas of Kubernetes and the restricted Pod Security Standard. */
+/** Checks the jobs that evaluate shards: Kubernetes schemas, and the restricted Pod Security Standard. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { ROOT } from '../python/environment.ts';
 import { KUBERNETES, validate } from './chart.ts';
 import { findForbidden } from './pod-security.ts';
 
-/** Versions that start a failed index again: from 1.29 without a feature gate. */
+/** Versions that retry a failed index without a feature gate: from 1.29 on. */
 const VERSIONS = KUBERNETES.filter((version) => Number(version.split('.')[1]) >= 29);
 
 const NAMES = ['evaluate-job', 'combine-job'];

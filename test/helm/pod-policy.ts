@@ -36,7 +36,7 @@ export const containerOf = (documents: readonly Document[]): Container => contai
 
 const VARIABLES = new Set(describeConfig().map(({ name }) => name));
 
-/** Values that a Secret may hold, for variables whose values the chart does not know. */
+/** Example values of Secrets, for variables whose values the chart does not know. */
 const OF_SECRETS: Readonly<Record<string, string>> = {
   LOSSMETER_STORE: 'postgres://user@db/loss',
   LOSSMETER_WEBHOOK_SECRET: 'sixteen letters!',
@@ -44,12 +44,12 @@ const OF_SECRETS: Readonly<Record<string, string>> = {
   MLFLOW_TRACKING_TOKEN: 'token',
 };
 
-/** Variables by name, with those of Secrets filled in. */
+/** Variables by name. Example values replace values from Secrets. */
 export function environmentOf({ env }: Container): Record<string, string> {
   return Object.fromEntries(env.map(({ name, value }) => [name, value ?? OF_SECRETS[name] ?? `a secret of ${name}`]));
 }
 
-/** Bytes, or cores, of a quantity of Kubernetes. */
+/** Bytes or cores of a Kubernetes quantity. */
 export function quantity(text: string): number {
   const [, digits, unit = ''] = /^([\d.]+)(\w*)$/.exec(text)!;
   const factors: Record<string, number> = {
@@ -65,7 +65,7 @@ export function quantity(text: string): number {
   return Number(digits) * factors[unit]!;
 }
 
-/** Broken rules, by what breaks them. */
+/** True for each broken rule, by the message about it. */
 type Rules = Record<string, boolean>;
 
 const broken = (rules: Rules): string[] => Object.keys(rules).filter((name) => rules[name]!);

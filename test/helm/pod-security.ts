@@ -4,9 +4,9 @@ import { workloadsOf } from './chart.ts';
 import type { Document } from './chart.ts';
 
 /**
- * Evaluates the pods of sets of documents by the restricted Pod Security Standard, with the code of the API server.
+ * Checks the pods of sets of documents by the restricted Pod Security Standard, with the code of the API server.
  * https://kubernetes.io/docs/concepts/security/pod-security-standards/
- * @returns the reasons against each set; an empty text where there are none
+ * @returns the violations of each set as text; empty for an allowed set
  */
 export function findForbidden(sets: readonly (readonly Document[])[]): string[] {
   const pods = sets.map((documents) => workloadsOf(documents).map(({ spec }) => spec.template as object));

@@ -1,4 +1,4 @@
-/** Rendered pods as processes of this machine: their environment, and their volumes as folders. */
+/** Runs rendered pods as processes of this machine, with their environment, and with folders as volumes. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -18,7 +18,7 @@ export class Pod {
     this.#documents = documents;
   }
 
-  /** Starts the service with what the chart renders. Values that come from Secrets must be of the chart's own. */
+  /** Starts the service with the rendered environment. Values from Secrets must come from Secrets that the chart renders. */
   static async start(values: Values): Promise<Pod> {
     const { documents, problems } = validate({ pod: await render(values) });
     if (problems.length > 0) throw new Error(problems.join('\n'));
@@ -66,7 +66,7 @@ export class Pod {
     rmSync(this.#root, { recursive: true });
   }
 
-  /** Makes a folder of each volume. One of a Secret has its files. */
+  /** Creates a folder for each volume. The folder of a Secret gets its files. */
   #mount(): void {
     const volumes = (workloadOf(this.#documents).spec.template.spec.volumes ?? []) as {
       name: string;

@@ -1,4 +1,4 @@
-/** The policies find what breaks them. */
+/** Checks that the policies find violations. */
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isWorker, render, validate, workerOf, workloadOf } from './chart.ts';
 import type { Document, Values } from './chart.ts';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   postgres = documents['postgres']!;
 });
 
-/** Changes a copy of documents. */
+/** Returns a changed copy of documents. */
 function changed(documents: readonly Document[], change: (copy: Document[]) => void): Document[] {
   const copy = structuredClone(documents) as Document[];
   change(copy);

@@ -1,7 +1,7 @@
 import { validate } from './chart.ts';
 import { helmProgram, podSecurityProgram } from './toolbox.ts';
 
-/** Installs programs and schemas before the test files, which run at the same time. */
+/** Installs programs and schemas before the test files, which run concurrently. */
 export default function prepare(): void {
   helmProgram();
   podSecurityProgram();

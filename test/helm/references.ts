@@ -1,4 +1,4 @@
-/** Rules for what the objects of the chart say about each other. */
+/** Rules for references between the objects of the chart. */
 import { isWorker, workloadOf, workloadsOf } from './chart.ts';
 import type { Document } from './chart.ts';
 
@@ -10,7 +10,7 @@ interface Port {
   targetPort: string;
 }
 
-/** True when a selector selects something, and all that it asks for is there. */
+/** True when a selector is not empty, and the labels match all of it. */
 const selects = (selector: Labels | undefined, labels: Labels): boolean =>
   selector !== undefined &&
   Object.keys(selector).length > 0 &&
@@ -18,13 +18,13 @@ const selects = (selector: Labels | undefined, labels: Labels): boolean =>
 
 const labelsOfPods = ({ spec }: Document): Labels => spec.template.metadata.labels as Labels;
 
-/** Selectors of a Deployment: that of its pods, and those by which they are spread. */
+/** Selectors of a Deployment: of its pods, and of the topology spread constraints. */
 function selectorsOf({ spec }: Document): Labels[] {
   const spread = (spec.template.spec.topologySpreadConstraints ?? []) as { labelSelector: { matchLabels: Labels } }[];
   return [spec.selector.matchLabels, ...spread.map(({ labelSelector }) => labelSelector.matchLabels)] as Labels[];
 }
 
-/** @returns a message for each reference that leads nowhere */
+/** @returns a message for each reference without a target */
 export function findBrokenReferences(documents: readonly Document[]): string[] {
   const workload = workloadOf(documents);
   const { template, serviceName } = workload.spec;
@@ -71,7 +71,7 @@ export function findBrokenReferences(documents: readonly Document[]): string[] {
     HTTPRoute: ({ spec }) => isService(spec.rules[0].backendRefs[0]),
     ServiceMonitor: ({ spec }) =>
       selects(spec.selector.matchLabels, service.metadata.labels) &&
-      // The name of the job in the alerts.
+      // The alerts use this name of the job.
       service.metadata.labels[spec.jobLabel] === 'lossmeter' &&
       servicePorts.some(({ name: ofPort }) => ofPort === spec.endpoints[0].port),
     ServiceAccount: ({ metadata }) =>

@@ -6,7 +6,7 @@ import type { Values } from './chart.ts';
 const POSTGRES = { kind: 'postgres', postgres: { existingSecret: 'db' } };
 
 test.each<[string, Values, string]>([
-  // By the schema.
+  // Refused by the schema.
   ['two pods with SQLite', { replicas: 2 }, 'replicas: Must be less than or equal to 1'],
   ['autoscaling with SQLite', { autoscaling: { enabled: true } }, 'autoscaling.enabled does not match: false'],
   ['an unknown value', { replicaCount: 1 }, 'Additional property replicaCount is not allowed'],
@@ -49,7 +49,7 @@ test.each<[string, Values, string]>([
     'podDisruptionBudget.maxUnavailable',
   ],
 
-  // By the templates.
+  // Refused by the templates.
   ['the tag latest', { image: { tag: 'latest' } }, 'image.tag is latest'],
   ['PostgreSQL without an address', { store: { kind: 'postgres' } }, 'set store.postgres.existingSecret'],
   [

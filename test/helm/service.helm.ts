@@ -1,4 +1,4 @@
-/** The service runs with what the chart renders. */
+/** Runs the service with the environment and the volumes that the chart renders. */
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { Exposition } from '../exposition.ts';
 import { render, validate } from './chart.ts';
 import { Pod } from './pod.ts';
 
-// Each test has one thing to say, and needs what those before it made.
+// The tests run in order: each depends on the state that earlier tests created.
 let pod: Pod;
 let key = '';
 const pods: Pod[] = [];
@@ -33,7 +33,7 @@ async function findPort(): Promise<number> {
   return port;
 }
 
-/** Makes a key by the command line. @returns the key, and the text of its file */
+/** Creates a key with the command line. @returns the key, and the text of its file */
 function createKey(): { secret: string; content: string } {
   const folder = mkdtempSync(join(tmpdir(), 'lossmeter-keys-'));
   try {
@@ -87,7 +87,7 @@ test('it lets in nobody without a key', async () => {
 
 test('it reads a changed Secret again', async () => {
   const { secret, content } = createKey();
-  // The kubelet does the same in the end: other content under the same name.
+  // Has the same effect as the kubelet: new content under the same name.
   const [file] = pod.container.env.filter(({ name }) => name === 'LOSSMETER_API_KEYS_FILE').map(({ value }) => value!);
   writeFileSync(pod.pathOf(file!), content);
   await expect

@@ -1,4 +1,4 @@
-/** Every setting of the service reaches it through the chart. */
+/** Checks that the chart passes on every setting of the service. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { CHART, render, validate, workerOf } from './chart.ts';
 import type { Document } from './chart.ts';
 import { containerIn, containerOf, environmentOf } from './pod-policy.ts';
 
-/** Variables that make no sense in a pod: it is reached by a port, on an address that is none of loopback. */
+/** Variables that make no sense in a pod, which listens on a port of an address other than loopback. */
 const NOT_IN_A_POD = ['LOSSMETER_SOCKET', 'LOSSMETER_ALLOWED_HOSTS'];
 
 interface Setting {
@@ -18,7 +18,7 @@ interface Setting {
   pattern?: string;
 }
 
-/** A value that is not the default. */
+/** A value other than the default. */
 function valueOf({ enum: choices, type, maximum = 0, pattern = '' }: Setting): string | number | boolean {
   if (choices !== undefined) return choices.at(-1)!;
   if (type === 'integer') return maximum - 1;
@@ -26,7 +26,7 @@ function valueOf({ enum: choices, type, maximum = 0, pattern = '' }: Setting): s
   return TEXTS.find((text) => new RegExp(pattern, 'u').test(text))!;
 }
 
-/** Values of settings that are texts. */
+/** Values for settings that are texts. */
 const TEXTS = ['https://user:password@example.org:8443/path', 'a-bucket, another'];
 
 const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as {

@@ -1,4 +1,4 @@
-/** Helm, the Pod Security Standards and the schemas of custom resources, from the Go module proxy. */
+/** Provides Helm, the Pod Security Standards and the schemas of custom resources, from the Go module proxy. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -11,7 +11,7 @@ const HELM_VERSION = 'v3.18.4';
 /** Version of Kubernetes that Helm assumes without a cluster. `go install` alone leaves it at 1.20. */
 const ASSUMED = { k8sVersionMajor: '1', k8sVersionMinor: '33' };
 
-/** Modules whose CustomResourceDefinitions are the schemas of what the chart creates beyond Kubernetes itself. */
+/** Modules with the CustomResourceDefinitions of objects that the chart creates and Kubernetes itself does not define. */
 const CUSTOM_RESOURCES = [
   {
     module: 'github.com/prometheus-operator/prometheus-operator@v0.85.0',
@@ -25,7 +25,7 @@ const CUSTOM_RESOURCES = [
   },
 ];
 
-/** Path of Helm, which is built at the first call. @throws Error that says what is missing */
+/** Path of Helm, which is built at the first call. @throws Error that names what is missing */
 export function helmProgram(): string {
   const linked = ['pkg/chartutil', 'pkg/lint/rules'].flatMap((name) =>
     Object.entries(ASSUMED).map(([variable, value]) => `-X ${HELM}/${name}.${variable}=${value}`),
@@ -47,7 +47,7 @@ export function podSecurityProgram(): string {
   return path.join(folder, 'pod-security');
 }
 
-/** Folder of what was made once. */
+/** Cached folder, which the first call creates with `make`. */
 function cached(name: string, make: (folder: string) => void): string {
   const folder = path.join(ROOT, 'node_modules/.cache', `lossmeter-${name}`);
   if (existsSync(folder)) return folder;
@@ -58,7 +58,7 @@ function cached(name: string, make: (folder: string) => void): string {
   return folder;
 }
 
-/** Gives a folder its final name. Another process may have been first. */
+/** Renames a folder to its final name. Removes it when another process was first. */
 function moveInto(folder: string, made: string): void {
   try {
     renameSync(made, folder);

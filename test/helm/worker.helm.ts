@@ -1,4 +1,4 @@
-/** A worker runs with what the chart renders. */
+/** Runs a worker with the environment and the volumes that the chart renders. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../../bench/free-port.ts';
 import { writeFiles } from '../cli/shards/small-files.ts';

@@ -63,7 +63,7 @@ describe('what a compressed body may become', () => {
 describe('the window of a zstd frame', () => {
   const narrow = Service.start({ maxBytesInFlight: 2 ** 27 });
 
-  // Of a stream the encoder does not know the length, by which it would make the window smaller.
+  // Compresses a stream: with a known length the encoder would choose a smaller window.
   const frameOf = (windowLog: number): Promise<Buffer> =>
     buffer(
       Readable.from([JSON.stringify(GOOD)]).pipe(
@@ -212,7 +212,7 @@ describe('when as much is under way and waits as the service lets', () => {
     });
     for (const [answer] of await Promise.all(answers)) expect(answer.toString()).toMatch(/^HTTP\/1.1 429 /);
     await Promise.all(sent);
-    // The connection is as good as new.
+    // The connection can be reused.
     for (const socket of sockets) {
       socket.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n');
       const [answer] = (await once(socket, 'data')) as [Buffer];

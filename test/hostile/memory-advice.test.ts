@@ -1,10 +1,10 @@
-/** The refusal of a request that would hold too much memory names the field and a remedy. */
+/** Checks that the refusal of a request that would hold too much memory names the field and a remedy. */
 import { expect, test } from 'vitest';
 import { safetensorsFile } from '../safetensors-file.ts';
 import { JSON_TYPE, MSGPACK, Service, encodeRequest } from '../service.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
 
-// A quarter of it is slabs.
+// A quarter of maxBytesInFlight is reserved for slabs.
 const service = Service.start({ maxBytesInFlight: 2 ** 20, maxJsonBytes: 2 ** 24 });
 const MOST = 2 ** 20 - 2 ** 18;
 
@@ -31,7 +31,7 @@ interface Case {
   path?: string;
 }
 
-/** Entries of 9 bytes each, more than a request may hold. */
+/** Entries of 9 bytes each. They take more memory than a request may hold. */
 const MANY_ENTRIES = Array<number>(100_000).fill(0.1);
 
 const CASES: Record<string, Case> = {

@@ -1,4 +1,4 @@
-/** Arrays that msgpack-numpy writes, or that look like it, and that are refused. */
+/** Arrays in the form of msgpack-numpy that are refused. */
 import { Packr } from 'msgpackr';
 import { afterEach, describe, expect, test } from 'vitest';
 import { MSGPACK, Service } from '../service.ts';
@@ -8,7 +8,7 @@ const service = Service.start({ maxBytesInFlight: 2 ** 20 });
 const packr = new Packr({ useRecords: false, mapsAsObjects: false });
 const float32 = new Uint8Array(Float32Array.of(1, 2, 3, 0, 1, 0).buffer);
 
-/** An array with what a test changes; a key that is undefined is left out. */
+/** A valid array with the changes of a test. An undefined value removes its key. */
 const array = (changes: Record<string, unknown> = {}): Map<unknown, unknown> => {
   const pairs = { nd: true, type: '<f4', kind: Buffer.alloc(0), shape: [2, 3], data: float32, ...changes };
   const entries = Object.entries(pairs).filter(([, value]) => value !== undefined);

@@ -1,5 +1,5 @@
 /**
- * Safetensors files that are wrong, each in one way. The attacks that the library's authors tried are among them:
+ * Invalid safetensors files, each with one fault. They include the attacks that the library's authors tried:
  * https://github.com/huggingface/safetensors/tree/main/attacks
  */
 import { afterEach, describe, expect, test } from 'vitest';
@@ -32,7 +32,7 @@ afterEach(async () => {
   expect([status, body.loss], 'the service stays up').toEqual([200, expect.closeTo(0.9795257, 6)]);
 });
 
-/** Posts a file with its length announced, and without. */
+/** Posts a file with Content-Length, and in chunked encoding. */
 async function postBoth(file: Uint8Array, type = SAFETENSORS): Promise<Answer[]> {
   const chunked = await fetch(`${service.url}/v1/cross-entropy`, {
     method: 'POST',
@@ -46,7 +46,7 @@ async function postBoth(file: Uint8Array, type = SAFETENSORS): Promise<Answer[]>
 
 interface Refusal {
   header?: unknown;
-  /** In place of a header that is JSON. */
+  /** The whole file, for cases whose header is not JSON. */
   file?: Uint8Array;
   /** Bytes after the header. */
   rest?: Uint8Array;
@@ -255,7 +255,7 @@ const REFUSALS: Record<string, Refusal> = {
       },
     ]),
   ),
-  // safetensors_abuse_attempt_3.py: many tensors on the same bytes.
+  // safetensors_abuse_attempt_3.py: many tensors share the same bytes.
   'tensors on the same bytes': {
     header: {
       label: LABEL,

@@ -1,4 +1,4 @@
-/** Files with anything in them: parsers refuse parts, and neither crash nor hang. */
+/** Files with arbitrary contents: parsers refuse parts of them, and neither crash nor hang. */
 import fc from 'fast-check';
 import { PbfWriter } from 'pbf';
 import { expect, test } from 'vitest';
@@ -17,7 +17,7 @@ const samples = {
   csv: Buffer.from('step,loss\n1,2\n3,4\n'),
 };
 
-/** A file with some of its bytes replaced. */
+/** Copies of a file with some bytes replaced. */
 const edited = (file: Buffer) =>
   fc.array(fc.tuple(fc.nat(file.length - 1), fc.nat(255)), { maxLength: 4 }).map((edits) => {
     const copy = Buffer.from(file);

@@ -1,4 +1,4 @@
-/** Parsing of whole files, or in chunks, as an import does. */
+/** Parses files as an import does: whole, or in chunks. */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Format, ReadOptions } from '../../src/import/format.ts';
@@ -8,7 +8,7 @@ export const FIXTURES = path.resolve(import.meta.dirname, '../fixtures/import');
 
 const OPTIONS: ReadOptions = { rank: 0, attempt: 0, excluded: / vs samples$/, columns: {} };
 
-/** Entries of files of one stream. @param chunk bytes of each chunk */
+/** Parses the files of one stream. @param chunk bytes of each chunk; default the whole file */
 export function parse(
   format: Format,
   files: readonly (Buffer | string)[],
@@ -24,7 +24,7 @@ export function parse(
   });
 }
 
-/** Items among entries. @throws Error when there is a refusal or a note */
+/** Items of entries. @throws Error when an entry is a refusal or a note */
 export function itemsOf(entries: readonly Entry[]): Item[] {
   return entries.map((entry) => {
     if ('item' in entry) return entry.item;

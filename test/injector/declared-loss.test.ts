@@ -1,4 +1,4 @@
-/** A declared loss changes nothing of what is computed and recorded. */
+/** Checks that a declared loss does not change the computed and recorded results. */
 import { expect, test } from 'vitest';
 import { Service } from '../service.ts';
 import { Training, batchOf, random } from './training.ts';

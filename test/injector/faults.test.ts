@@ -1,4 +1,4 @@
-/** Faults that are injected into a training, each with the name that the service must give it. */
+/** Faults injected into a training, each with the finding that the service must report. */
 import { expect, test } from 'vitest';
 import { Service } from '../service.ts';
 import { CLASSES, Training, batchOf, flipBit, lossesOf, mean, random, short, sum } from './training.ts';
@@ -6,7 +6,7 @@ import type { Batch } from './training.ts';
 
 const service = Service.start();
 
-/** Losses of tokens: of each rank three micro-batches of different lengths. */
+/** Losses of tokens: three micro-batches of different lengths for each rank. */
 const TOKENS = Array.from({ length: 4 }, (_, rank) =>
   [5, 40, 90 + 30 * rank].map((length, micro) => {
     const next = random(100 + 10 * rank + micro);
@@ -19,7 +19,7 @@ const all = TOKENS.flat(2);
 const own = (rank: number): number[] => TOKENS[rank]!.flat();
 const means = TOKENS.map((rank) => rank.map(mean));
 
-/** Losses that ranks declare, by what was done wrong. */
+/** Losses that ranks declare, by the mistake in their computation. */
 const DECLARED: [fault: string, declared: (rank: number) => number | undefined, found: string[]][] = [
   ['mean of means', () => mean(means.flat()), ['declared_loss_differs, mean_of_means, 0 1 2 3']],
   [
@@ -58,7 +58,7 @@ test.each(DECLARED)('a declared loss: %s', async (_fault, declared, found) => {
   expect(short(await training.findings(1))).toEqual(found);
 });
 
-/** Eight ranks of which one is falsified, at the steps 1 to 3. */
+/** Trains eight ranks for the steps 1 to 3. @param falsify returns the body to record, which may be changed */
 async function train(falsify: (step: number, rank: number, batch: Batch) => object): Promise<Training> {
   const training = new Training(service);
   for (const step of [1, 2, 3]) {
@@ -74,7 +74,7 @@ const smallLogit = ({ logits, label }: Batch, row: number): number =>
 
 const isThere = (step: number, rank: number): boolean => step === 3 && rank === 5;
 
-/** Batches that a rank falsifies. */
+/** Falsified batches of a rank, with the expected findings. */
 const RANKS: [fault: string, falsify: (step: number, rank: number, batch: Batch) => object, found: string[]][] = [
   [
     'a bit flip in the exponent of a logit',
@@ -127,7 +127,7 @@ test.each(RANKS)('a rank: %s', async (_fault, falsify, found) => {
   expect(short(await training.findings(2))).toEqual([]);
 });
 
-/** Batches with a loss that their options do not give. */
+/** Batch for the tests of declared losses that do not follow from the options. */
 const batch = batchOf(7, { rows: 40 });
 const nll = lossesOf(batch);
 const uniform = batch.logits.map((row) => mean(row.map((_, c) => lossesOf({ logits: [row], label: [c] })[0]!)));
@@ -176,7 +176,7 @@ test.each(OPTIONS)('a batch: %s', async (_fault, body, declared, found) => {
   expect(answer).toMatchObject({ agrees: false, reproduced_by: found });
 });
 
-/** Results of attempts, by their devices, and the verdict on them. */
+/** Batch for the tests of reruns, without a fault. */
 const clean = batchOf(9);
 const flipped = flipBit(clean, { row: 11, column: clean.label[11]!, bit: 20 });
 const broken = { ...clean, logits: clean.logits.with(6, clean.logits[6]!.with(2, NaN)) };

@@ -1,4 +1,4 @@
-/** Healthy trainings that look odd: nothing may be named. */
+/** Healthy trainings that look unusual: the service must report no finding. */
 import { expect, test } from 'vitest';
 import { Service } from '../service.ts';
 import { Training, batchOf, lossesOf, mean, random, sum } from './training.ts';
@@ -8,7 +8,7 @@ const service = Service.start();
 
 type Pair = readonly [numerator: number, denominator: number];
 
-/** A loss as a trainer in bfloat16, or a log, has it. */
+/** Rounds a loss to bfloat16, as a trainer in bfloat16 reports it. */
 const toBfloat16 = (value: number): number => {
   const bits = new DataView(new ArrayBuffer(4));
   bits.setFloat32(0, value);
@@ -17,10 +17,10 @@ const toBfloat16 = (value: number): number => {
 };
 const rounded = (digits: number) => (value: number) => Number(value.toFixed(digits));
 
-/** Pairs of ranks with tokens of random losses. @param lengths of the micro-batches of each rank */
+/** Pairs of ranks with random losses of tokens. @param lengths numbers of tokens of the micro-batches of each rank */
 function pairsOf(seed: number, lengths: readonly (readonly number[])[]): Pair[][] {
   const next = random(seed);
-  // Losses of tokens have a long tail.
+  // Exponential distribution: losses of tokens have a long tail.
   return lengths.map((rank) =>
     rank.map((length) => [sum(Array.from({ length }, () => -2 * Math.log(1 - next()))), length] as const),
   );
@@ -38,7 +38,7 @@ const EQUAL = pairsOf(
   Array.from({ length: 4 }, () => [64, 64, 64]),
 );
 
-/** Steps of pairs, and what their ranks declare. */
+/** Steps of pairs, with the losses that their ranks declare. */
 const PAIRS: [what: string, pairs: readonly (readonly Pair[])[], declared: ((rank: number) => number) | undefined][] = [
   ['unequal denominators, the mean of the step', UNEQUAL, () => totalOf(UNEQUAL.flat())],
   ['unequal denominators, the mean of the rank', UNEQUAL, (rank) => totalOf(UNEQUAL[rank]!)],
@@ -166,7 +166,7 @@ test.each(BATCHES)('batches: %s', async (_what, batchAt) => {
   const training = new Training(service);
   for (let step = 1; step <= 4; step++) {
     for (let rank = 0; rank < 5; rank++) await training.put({ step, rank }, batchAt(step, rank));
-    // A request that is repeated is the same recording.
+    // A repeated request is the same recording.
     await training.put({ step, rank: 1 }, batchAt(step, 1));
   }
   for (let step = 1; step <= 4; step++) expect(await training.findings(step), `step ${step}`).toEqual([]);

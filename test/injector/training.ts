@@ -1,4 +1,4 @@
-/** A small training whose batches, and whose losses, a test can falsify. */
+/** A small training. Tests can falsify its batches and its losses. */
 import type { Service } from '../service.ts';
 
 export const CLASSES = 32;
@@ -10,7 +10,7 @@ export interface Batch {
   label: number[];
 }
 
-/** Names of places of a run. */
+/** Place of a recording in a run. */
 export interface Place {
   step: number;
   rank?: number;
@@ -53,7 +53,7 @@ export function random(seed: number): () => number {
   };
 }
 
-/** A batch of its own for each seed: a model that often, but not always, finds the label. */
+/** A different batch for each seed, of a model that often, but not always, predicts the label. */
 export function batchOf(seed: number, { rows = ROWS, classes = CLASSES, certainty = 4 } = {}): Batch {
   const next = random(seed);
   const label = Array.from({ length: rows }, () => Math.floor(next() * classes));
@@ -97,12 +97,12 @@ export class Training {
     this.run = run;
   }
 
-  /** Records a batch, or a pair, with what is beside it. @returns the comparison of its declared loss */
+  /** Records a batch or a pair with its other fields. @returns the comparison of its declared loss */
   async put(place: Place, body: object): Promise<Declared> {
     return (await this.answer(place, body)).declared;
   }
 
-  /** Records a batch, or a pair. @returns the whole answer */
+  /** Records a batch or a pair. @returns the whole answer */
   async answer(
     { step, rank = 0, micro = 0, attempt = 0 }: Place,
     body: object,
@@ -152,7 +152,7 @@ export class Training {
   }
 }
 
-/** Findings in short: kind, what reproduces or explains it, and the ranks. */
+/** Short texts of findings: kind, reproduction or explanation, and ranks. */
 export const short = (findings: readonly Finding[]): string[] =>
   findings.map(({ kind, reproduced_by: by, explained_by: explained, ranks }) =>
     [kind, ...(by === undefined ? [] : [by]), ...(explained === undefined ? [] : [explained]), ranks.join(' ')].join(

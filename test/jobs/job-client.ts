@@ -1,4 +1,4 @@
-/** Jobs as a client sees them, and the result that one process prints of the same files. */
+/** A client for jobs, and the result that a single process prints for the same files. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -48,7 +48,7 @@ export class JobClient {
     return (await this.call('GET', `/${id}`)).body as Job;
   }
 
-  /** Waits until a job is as wanted, by default until its end. */
+  /** Waits until a job meets a condition; by default until it has ended. */
   async until(id: number, wanted = ({ state }: Job): boolean => ENDED.has(state), withinMs = 20_000): Promise<Job> {
     for (const end = performance.now() + withinMs; ;) {
       const job = await this.get(id);
@@ -65,7 +65,7 @@ export class JobClient {
   }
 }
 
-/** Result that a command prints as JSON, run in a folder; without the sequences of its total, which jobs have by file only. */
+/** Result that a command prints as JSON, run in a folder. Drops `total.sequences`: jobs list sequences only by file. */
 export function printed(folder: string, ...args: string[]): Omit<Result, 'kind'> {
   const environment = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_')),

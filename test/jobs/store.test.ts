@@ -1,4 +1,4 @@
-/** Stores of jobs: of PostgreSQL where the suite has a server, else of SQLite. */
+/** Job stores: on PostgreSQL when the suite has a server, else on SQLite. */
 import { expect, inject, onTestFinished, test } from 'vitest';
 import type { JobDatabase } from '../../src/jobs/database.ts';
 import { COMBINATION } from '../../src/jobs/job.ts';
@@ -21,7 +21,7 @@ async function openDatabase(): Promise<{ database: JobDatabase; remove: () => Pr
   return { database, remove: () => execute(`${server}postgres`, `DROP DATABASE ${name} WITH (FORCE)`) };
 }
 
-/** A store, and the tasks that it queued. */
+/** Opens a store. @returns the store, the tasks that it queues, and the jobs whose tasks it drops */
 async function openStore() {
   const { database, remove } = await openDatabase();
   const queued: TaskKey[] = [];

@@ -1,14 +1,14 @@
 /** The oracle of divergences: their definitions, in numbers of 58 decimals. −Infinity is the only logit that is not finite. */
 import { ONE, exp, fixed, log, over, times } from './fixed-point.ts';
 
-/** Logits of a reference and of a model, as they are after rounding to their dtypes. */
+/** Logits of a reference and of a model, after rounding to their dtypes. */
 export interface LogitPair {
   p: ArrayLike<number>;
   q: ArrayLike<number>;
   scale: number;
 }
 
-/** A class with its probabilities; classes of the same two logits are one with a count. */
+/** A class with its probabilities. Classes with the same two logits are merged, with their count. */
 interface PairClass {
   count: bigint;
   p: bigint;
@@ -108,7 +108,7 @@ export class ExactPair {
   }
 }
 
-/** @returns function that gives the probability of a logit and its logarithm, by names */
+/** @returns function that gives the probability of a logit and its logarithm, under the given names */
 function softmax(row: readonly number[], scaled: (x: number) => bigint | undefined) {
   const counts = new Map<number, bigint>();
   for (const x of row) counts.set(x, (counts.get(x) ?? 0n) + 1n);

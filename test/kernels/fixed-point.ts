@@ -1,7 +1,7 @@
 /** Numbers with 192 bits after the binary point, about 58 decimals: an oracle that is faster than decimal arithmetic. */
 
 const BITS = 192n;
-/** Further bits of exp and log, which their roundings take. */
+/** Guard bits of exp and log, which absorb their rounding errors. */
 const GUARD = 32n;
 const WORK = BITS + GUARD;
 
@@ -9,7 +9,7 @@ export const ONE = 1n << BITS;
 
 const view = new DataView(new ArrayBuffer(8));
 
-/** A finite float64, without its bits below the last place. */
+/** Converts a finite float64. Bits below the last fixed-point place are cut off. */
 export function fixed(value: number): bigint {
   view.setFloat64(0, value);
   const bits = view.getBigUint64(0);
@@ -20,7 +20,7 @@ export function fixed(value: number): bigint {
   return value < 0 ? -magnitude : magnitude;
 }
 
-/** The nearest float64, or one beside it. */
+/** The nearest float64, or a neighbour of it. */
 export function toNumber(value: bigint): number {
   const magnitude = value < 0n ? -value : value;
   const excess = Math.max(0, magnitude.toString(2).length - 64);
@@ -42,7 +42,7 @@ const LN2 = (() => {
   return sum;
 })();
 
-/** Halvings of the argument before the series of exp, which are undone by squaring. */
+/** Number of halvings of the argument before the series of exp. Squaring undoes them. */
 const HALVINGS = 8n;
 
 export function exp(x: bigint): bigint {
@@ -66,7 +66,7 @@ export function log(x: bigint): bigint {
   const exponent = BigInt(x.toString(2).length) - 1n - BITS;
   const mantissa = exponent >= 0n ? x >> exponent : x << -exponent;
   let y = fixed(Math.log(toNumber(mantissa)));
-  // Each step has thrice the digits: y + 2·(m − e^y)/(m + e^y).
+  // Each step triples the number of correct digits: y + 2·(m − e^y)/(m + e^y).
   for (let k = 0; k < 2; k++) {
     const e = exp(y);
     y += (2n * (mantissa - e) * ONE) / (mantissa + e);

@@ -10,7 +10,7 @@ import { decode, encode, seededRandom } from '../rows.ts';
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
 const BYTES = Uint8Array.from({ length: 256 }, (_, byte) => byte);
 
-/** Around the lengths of vectors and of tiles. */
+/** Numbers of classes around the lengths of vectors and tiles. */
 const CLASSES = [1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 255, 256, 257, 1000, 1025, 5000];
 
 describe.each(FLOAT8_DTYPES)('%s', (dtype) => {
@@ -116,7 +116,7 @@ test.each(['float16', 'bfloat16'] as const)('subnormals of %s are counted', (dty
   const kernel = Kernel.load();
   const least = 2 ** ELEMENT_TYPES[dtype].float.leastNormalExponent;
   const row = [0, -0, least, -least, least / 2, -least / 4, 1, Infinity, Number.NaN, least / 8, 0.999 * least];
-  // The last is rounded to a bfloat16 that is normal.
+  // In bfloat16 the last value is rounded to a normal number.
   kernel.place({
     dtype,
     classes: row.length,

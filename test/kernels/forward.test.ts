@@ -11,7 +11,7 @@ import { ROWS, decode, encode, seededRandom } from '../rows.ts';
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
 const CLASSES = [...Array.from({ length: 70 }, (_, k) => k + 1), 255, 256, 257, 1000, 1023, 1024, 1025, 32000, 128256];
 
-/** The accuracy promised for a dtype: absolute in lse and nll, and relative in nll down to 1e-6. */
+/** Promised accuracy of each dtype: absolute in lse and nll, and relative in nll down to 1e-6. */
 const PROMISE = {
   float16: { absolute: 2e-6, relative: 1e-5 },
   bfloat16: { absolute: 2e-6, relative: 1e-5 },
@@ -40,7 +40,7 @@ interface Case {
   counts: [nan: number, posInf: number, negInf: number];
 }
 
-/** Every kind of row at every placing of the target that matters: first, last, across a tile's edge. */
+/** Every kind of row, with the target at the first, a random and the last class; only a random class above 2000 classes. */
 function cases(dtype: FloatDType, classes: number): Case[] {
   const random = seededRandom(classes);
   const targets = classes > 2000 ? [Math.floor(classes * random())] : [0, Math.floor(classes * random()), classes - 1];

@@ -11,13 +11,13 @@ import { ROWS, decode, encode, seededRandom } from '../rows.ts';
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
 const CLASSES = [...Array.from({ length: 20 }, (_, k) => k + 1), 31, 32, 33, 255, 256, 257, 1000, 1025];
 
-/** Around the lengths of vectors and of tiles. */
+/** Numbers of classes around the lengths of vectors and tiles. */
 const FEWER_CLASSES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 257];
 
-/** Error of an element, relative to the row's largest. */
+/** Error bound of an element, relative to the largest element of the row. */
 const BOUND = { float16: 2e-6, bfloat16: 2e-6, float32: 2e-6, float64: 1e-12 } as const;
 
-/** Coefficients of a row's gradient, and whether class weights and probabilities are in it. */
+/** Coefficients of a row's gradient, and flags for class weights and class probabilities. */
 interface Plan {
   t: number;
   b: (classes: number) => number;
@@ -63,7 +63,7 @@ function makeRows(dtype: FloatDType, classes: number): Row[] {
 const targetsOf = (rows: Row[]): Int32Array => Int32Array.from(rows, (row) => row.target);
 const filled = (rows: number, value: number): Float64Array => new Float64Array(rows).fill(value);
 
-/** Rows with their gradients by the oracle, and the block that has the kernel compute them. */
+/** Rows with their gradients by the oracle, and the block and coefficients for the kernel. */
 function makeCase(dtype: FloatDType, classes: number, { t, b, z, weighted, soft }: Plan) {
   const rows = makeRows(dtype, classes);
   const random = seededRandom(classes + 1);
@@ -111,7 +111,7 @@ describe.each(KERNEL_DTYPES)('the gradient of %s', (dtype) => {
           const wrong = rows.flatMap(({ kind, target }, r) => {
             const wanted = expected[r]!;
             const largest = wanted.reduce((top, g) => Math.max(top, Math.abs(g)), 0);
-            // Sums of coefficients have a last place of 1.
+            // 1e-16 covers the rounding of sums of coefficients, which are about 1.
             const bound = largest * BOUND[dtype] + 1e-16;
             const c = wanted.findIndex((g, c) => {
               const value = got[r * classes + c]!;

@@ -5,7 +5,7 @@ import { decode, encode } from '../rows.ts';
 
 const kernels = (['strict', 'relaxed'] satisfies Variant[]).map((variant) => Kernel.load(variant));
 
-/** The gradient of ½·lse² for rows of a single class is the logit itself: any value can be made one. */
+/** Makes gradients with the given values: the gradient of ½·lse² of a row with a single class is the logit. */
 function placeGradient(kernel: Kernel, computed: 'float32' | 'float64', values: Float64Array): void {
   const rows = values.length;
   const logits = encode(computed, values);
@@ -17,7 +17,7 @@ function placeGradient(kernel: Kernel, computed: 'float32' | 'float64', values: 
   });
 }
 
-/** Every finite value that 16 bits hold, half way to the next, and the float32 on both sides of that. */
+/** Every finite value of a 16-bit dtype, the midpoint to the next value, and values on both sides of the midpoint. */
 function aroundEvery(decodeBits: (bits: Uint16Array<ArrayBuffer>) => Float64Array): Float64Array {
   const all = decodeBits(Uint16Array.from({ length: 65_536 }, (_, bits) => bits));
   return Float64Array.from(
@@ -26,7 +26,7 @@ function aroundEvery(decodeBits: (bits: Uint16Array<ArrayBuffer>) => Float64Arra
       if (!Number.isFinite(value) || !Number.isFinite(next)) return [];
       const half = (value + next) / 2;
       const beside = Math.abs(value - next) / 64;
-      // −0 is not a gradient that can be made this way: + 0 makes it 0.
+      // `+ 0` turns −0 into 0: a gradient of −0 cannot be made this way.
       return [value + 0, half, half - beside, half + beside];
     }),
   );
@@ -59,7 +59,7 @@ function toBfloat16(value: number): number {
   return Math.sign(value) * (rounded >= 2 ** 128 ? Infinity : rounded);
 }
 
-/** The first element that is not what is wanted: there are too many to compare one by one. */
+/** First element that differs from the expected one. There are too many elements for one assertion each. */
 function firstDifference(got: Float64Array, wanted: Float64Array, from: Float64Array): object | undefined {
   const k = wanted.findIndex((value, k) => !Object.is(got[k], value));
   if (k < 0 && got.length === wanted.length) return undefined;

@@ -32,7 +32,7 @@ const COMPARISONS: readonly Comparison[] = [
   ...[0.5, 5, 16, 60].map((floor): Comparison => ({ direction: 'forward', floor })),
 ];
 
-/** Logits in units of the extreme one, and others. */
+/** Patterns of logits, most of them with multiples of the extreme logit. */
 const PATTERNS: readonly ((extreme: number) => number[])[] = [
   (b) => [b, -b, -b, -b],
   (b) => [-b, b, -b, -b],
@@ -86,7 +86,7 @@ describe.each(DTYPES)('logits of %s and %s up to ±%d', (reference, logits, extr
   const computed = isWide ? 'float64' : 'float32';
   const rounded = isWide ? (x: number): number => x : Math.fround;
 
-  /** Results of a comparison that are not what the definitions give. */
+  /** Results of a comparison that differ from the definitions. */
   function wrongOf(kernel: Kernel, comparison: Comparison, rows: readonly RoundedPair[], scale: number): object[] {
     const classes = rows[0]!.p.length;
     const placed = kernel.placePair(blockOf(rows, dtypes, { scale }));
@@ -97,7 +97,7 @@ describe.each(DTYPES)('logits of %s and %s up to ±%d', (reference, logits, extr
       const wanted = toNumber(exactDivergence(comparison, pair));
       const values = exactGradient(comparison, pair).map((value) => rounded(scale * toNumber(value)));
       const own = gradient.subarray(row * classes, (row + 1) * classes);
-      // d − KL of the reverse divergence has the rounding of the divergence.
+      // The gradient of the reverse divergence contains d − KL, which has the rounding error of the divergence.
       const size = isReverse(comparison) && wanted < Infinity ? scale * Math.max(1, wanted) : scale;
       const greatest = Math.max(size, ...values.map(Math.abs).filter(Number.isFinite));
       const isRight =

@@ -27,7 +27,7 @@ const COMPARISONS: readonly Comparison[] = [
   { direction: 'forward', floor: 16 },
 ];
 
-/** Derivatives by the logits of Q, and the divergence to whose size errors are relative; none where it is infinite. */
+/** Derivatives by the logits of Q, and the size to which errors are relative; undefined for an infinite divergence. */
 function exactGradient({ direction, beta, floor }: Comparison, pair: ExactPair) {
   if (floor !== undefined) return { gradient: pair.truncatedGradient(floor), size: 1 };
   if (direction === 'forward' || beta === 0) return { gradient: pair.forwardGradient(), size: 0 };
@@ -45,7 +45,7 @@ function logSoftmax(row: readonly bigint[]): bigint[] {
   return row.map((x) => x - lse);
 }
 
-/** A divergence by its definition, of logits that are numbers of 58 decimals. */
+/** A divergence by its definition, for logits with 58 decimals. */
 function defined({ direction, beta = 0, floor }: Comparison, p: readonly bigint[], q: readonly bigint[]): bigint {
   const [lp, lq] = [logSoftmax(p), logSoftmax(q)];
   const sum = (term: (c: number) => bigint): bigint => lp.reduce((total, _, c) => total + term(c), 0n);
@@ -91,7 +91,7 @@ function gradientOf(
   return decode(computed, placed.gradient(coefficients, computed));
 }
 
-/** Errors relative to the greatest element or the divergence, and least errors of elements. */
+/** Error bounds: relative to the greatest element or the divergence, and the least bound of an element. */
 const boundOf = (dtypes: PairDTypes): { relative: number; least: number } =>
   dtypes.includes('float64') ? { relative: 1e-12, least: 1e-15 } : { relative: 2e-6, least: 1e-9 };
 
@@ -150,7 +150,7 @@ function scaledSides({ p, q }: RoundedPair, scale: number): [bigint[], bigint[]]
 
 test('a row has the same bits in a block of any size and at any place', () => {
   const random = seededRandom(9);
-  // The exponentials of 512 KiB are kept at a time: 200 rows of 1,500 classes are cut into several parts.
+  // At most 512 KiB of exponentials are kept at a time, so that 200 rows of 1,500 classes are cut into several parts.
   for (const [dtypes, classes] of [
     [['float32', 'float32'], 1500],
     [['float16', 'bfloat16'], 1499],

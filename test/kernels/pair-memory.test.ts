@@ -10,7 +10,7 @@ import { DTYPE_BYTES, FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { seededRandom } from '../rows.ts';
 
-/** An arena that notes the most that was allocated at a time. */
+/** An arena that records the peak of its allocations. */
 class MeteredArena extends Arena {
   most = 0;
   readonly #first: number;
@@ -27,7 +27,7 @@ class MeteredArena extends Arena {
   }
 }
 
-/** Most bytes of kernel memory that a run takes, and the bytes of the gradient that it returns. */
+/** Peak of the kernel memory of a run in bytes, plus the bytes of the gradient that it returns. */
 function taken(
   run: (memory: { bindings: ReturnType<typeof instance>['bindings']; arena: MeteredArena }) => Uint8Array | undefined,
 ): number {
@@ -43,10 +43,10 @@ const random = seededRandom(31);
 const upTo = (most: number): number => 1 + Math.floor(most * random());
 const oneOf = <T>(values: readonly T[]): T => values[Math.floor(values.length * random())]!;
 
-/** Allocations are aligned, by 16 bytes each. */
+/** Allowance for alignment: 16 bytes for each of 20 allocations. */
 const ALIGNMENT = 20 * 16;
 
-/** Dtypes in which a gradient of these sides is returned. */
+/** Dtypes in which the gradient of such a pair can be returned. */
 const gradientDTypes = (logits: FloatDType, isWide: boolean): FloatDType[] =>
   isWide
     ? ['float64', 'float32', 'float16']
@@ -78,7 +78,7 @@ test('a pair takes no more memory than it accounts for, and no less than half', 
       pair.compare({ direction: 'forward', floor: reference === 'quantised' ? 16 : undefined });
       pair.logits.rank();
       pair.reference.rank();
-      // A coefficient of 1e30 has the gradient divided by a power of two, which takes the most memory.
+      // For a coefficient of 1e30 the gradient is divided by a power of two, which takes the most memory.
       return gradientDType && pair.gradient(new Float64Array(rows).fill(1e30), gradientDType);
     });
     const message = `${rows} × ${classes} ${logits} and ${reference} times ${scale}, gradient ${gradientDType}`;

@@ -16,7 +16,7 @@ const fill = (classes: number, value: (c: number) => number): number[] =>
 
 const normal = (random: Random): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 
-/** Rows that differ by normal noise of a size. */
+/** Rows that differ by normal noise. */
 const noisy =
   (spread: number, noise: number, offsets: [number, number] = [0, 0]): PairMaker =>
   (classes, random) => {
@@ -35,7 +35,7 @@ const tail =
     return { p, q };
   };
 
-/** The same peak after the classes from whose maximum the exponentials are reckoned. */
+/** A peak of both sides in the last class, after the classes whose maximum is the reference of the exponentials. */
 const latePeak =
   (height: number): PairMaker =>
   (classes, random) => {
@@ -66,7 +66,7 @@ export const FINITE: Readonly<Record<string, PairMaker>> = {
   'offsets of ±1e4, noise of 0.02': noisy(3, 0.02, [1e4, -1e4]),
   'offsets of −1e4 and 0, noise of 1': noisy(3, 1, [-1e4, 0]),
   'offsets of 5, noise of 1e-4': noisy(3, 1e-4, [0, 5]),
-  // Log ratios below 1, and sides whose offsets round them by much or by little beside the divergence.
+  // Log ratios below 1, with offsets whose rounding is large or small relative to the divergence.
   ...Object.fromEntries(
     [0.02, 0.1, 0.3].flatMap((noise) =>
       [0, 1.4, 1.9, 2.1, 20].map((ratio) => [
@@ -153,7 +153,7 @@ export const WITH_NEG_INF: Readonly<Record<string, PairMaker>> = {
   },
 };
 
-/** Rows of the kinds, the same in every run. */
+/** Makes a row of each kind, the same in every run. */
 export function makePairs(kinds: Readonly<Record<string, PairMaker>>, classes: number): (PairRow & { kind: string })[] {
   const random = seededRandom(classes);
   return Object.entries(kinds).map(([kind, make]) => ({ kind, ...make(classes, random) }));
@@ -162,14 +162,14 @@ export function makePairs(kinds: Readonly<Record<string, PairMaker>>, classes: n
 /** Dtypes of a reference and of logits. */
 export type PairDTypes = readonly [reference: FloatDType, logits: FloatDType];
 
-/** Rows as they are after rounding to their dtypes. */
+/** Rows after rounding to their dtypes. */
 export interface RoundedPair {
   kind: string;
   p: Float64Array;
   q: Float64Array;
 }
 
-/** The rows that a dtype can hold: float8 has no finite value for large logits. */
+/** Rounds rows, and drops rows that a dtype cannot represent: float8 has no finite value for large logits. */
 export function roundedPairs(
   rows: readonly (PairRow & { kind: string })[],
   [reference, logits]: PairDTypes,

@@ -150,7 +150,7 @@ test('a class that only one side has makes Kullback–Leibler infinite, and its 
   }
 });
 
-/** Moves lse and log S of both sides before a divergence reads them. */
+/** Adds errors to lse and log S of both sides before a divergence reads them. */
 function disturb({ memory, bindings }: Instance, errors: { p: number; q: number }): void {
   const divergence = bindings.divergence.bind(bindings);
   bindings.divergence = (dtype, given) => {

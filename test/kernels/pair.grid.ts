@@ -25,10 +25,10 @@ const DTYPES: readonly PairDTypes[] = [
   ['float32', 'float8_e4m3fn'],
 ];
 
-/** Around the lengths of vectors and of tiles. */
+/** Numbers of classes around the lengths of vectors and tiles. */
 const CLASSES = [1, 2, 3, 8, 17, 64, 257, 600];
 
-/** Divergences below it have an absolute error. */
+/** Divergence below which the error bound is absolute. */
 const LEAST = 1e-9;
 
 interface Divergence {
@@ -47,7 +47,7 @@ const DIVERGENCES: readonly Divergence[] = [
 
 const promiseOf = (dtypes: PairDTypes): number => (dtypes.includes('float64') ? 1e-12 : 2e-6);
 
-/** Divergences of a block that are not as exact as promised. */
+/** Divergences of a block whose errors exceed the promised bound. */
 function wrongOf(block: PairBlock, rows: readonly RoundedPair[], dtypes: PairDTypes): object[] {
   const pairs = rows.map((row) => new ExactPair({ ...row, scale: block.scale }));
   return DIVERGENCES.flatMap(({ comparison, exact }) => {

@@ -28,7 +28,7 @@ interface Row {
   probabilityBytes: Uint8Array<ArrayBuffer>;
 }
 
-/** Every kind of row under a kind of probabilities, which take turns. */
+/** Every kind of row, with two kinds of probabilities in rotation. */
 function makeRows(dtype: FloatDType, classes: number): Row[] {
   const random = seededRandom(classes);
   const kinds = Object.entries(PROBABILITIES);
@@ -86,7 +86,7 @@ describe.each(KERNEL_DTYPES)('class probabilities of %s', (dtype) => {
           },
         ].flatMap(({ got, wanted, mass }) => {
           const error = Math.abs(got - wanted);
-          // Logits of ±65504 have differences whose products have a last place of their own.
+          // Rounding of products with large differences of logits, such as ±65504.
           const rounding = 2 ** -50 * Math.abs(wanted);
           const ok = Number.isFinite(wanted)
             ? error <= absolute * mass + rounding &&

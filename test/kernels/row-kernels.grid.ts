@@ -44,7 +44,7 @@ describe.each(KERNEL_DTYPES)('%s', (dtype) => {
         expect(predictions[r], name).toBe(prediction(row));
         expect(maximum[r]! + 0, name).toBe(row.reduce((top, x) => (x > top ? x : top), -Infinity) + 0);
         expect(ranks[r], name).toBe(targetRank(row, target));
-        // lse is as exact as promised, and there is one for every class.
+        // The sum contains lse once for every class, each time with the promised error.
         const lsePerClass = dtype === 'float64' ? 1e-12 : 2e-6;
         const sum = lse(row);
         const absolute = exactSum(row.map((x) => Math.abs(sum - x)));

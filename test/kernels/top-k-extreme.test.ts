@@ -15,7 +15,7 @@ const DTYPES = [
   ['float64', 1.7e308],
 ] as const;
 
-/** Logits, of which the first two are the top K. */
+/** Rows of logits. The first two classes are the top K. */
 const ROWS: readonly ((extreme: number) => number[])[] = [
   (b) => [b, 0, -b, -b],
   (b) => [0, b, -b, -b / 2],

@@ -48,7 +48,7 @@ const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2
 interface Shape {
   classes: number;
   K: number;
-  /** Difference of the two models. */
+  /** Size of the difference between the two models. */
   noise: number;
   spread: number;
 }
@@ -94,7 +94,7 @@ describe.each(['bucket', 'drop'] as const)('tail as %s', (tail) => {
       rounded.forEach((q, row) => {
         const exact = exactly(q, teachers[row]!, tail);
         const found = divergence[row]!;
-        // The mass of the top K is summed in float64, and 1 less it is the rest: its error is absolute.
+        // The rest is 1 minus the float64 sum of the top K, so that its error is absolute.
         expect(Math.abs(found - exact.divergence)).toBeLessThanOrEqual(1e-13 + 1e-10 * Math.abs(exact.divergence));
         if (tail === 'bucket') expect(found).toBeGreaterThanOrEqual(0);
         exact.gradient.forEach((expected, c) => {
@@ -112,14 +112,14 @@ test('the rest of the vocabulary keeps its digits far below the top K', () => {
     const teacher = { indices: [0, 1], logprobs: [-0.5, -1.2] };
     for (const kernel of KERNELS) {
       const { divergence } = placed(kernel, 'float32', [q], [teacher], 'bucket').compare();
-      // 192 bits end at exp(−133).
+      // With 192 bits the oracle cannot represent values below exp(−133).
       const exact = depth < 120 ? exactly(q, teacher, 'bucket').divergence : byLogs(q, teacher);
       expect(Math.abs(divergence[0]! / exact - 1), `depth ${depth}`).toBeLessThanOrEqual(1e-13);
     }
   }
 });
 
-/** The divergence from logarithms, for a rest that is far below. */
+/** The divergence computed from logarithms, for a rest far below the top K. */
 function byLogs(q: readonly number[], { indices, logprobs }: Teacher): number {
   const lse = Math.log(q.reduce((sum, x) => sum + Math.exp(x), 0));
   const rest = q.filter((_, c) => !indices.includes(c));
@@ -196,7 +196,7 @@ describe('special rows', () => {
   test.each(['float64', 'float32'] as const)(
     'a rest of −Infinity leaves the %s gradient of other rows alone',
     (dtype) => {
-      // Of 8 classes a row fills its memory up to what follows it.
+      // A row of 8 classes has no padding before the next row.
       const q = [1, 0.5, 2, -1, 0, 1.5, 3, -2];
       const lone = [1, ...Array.from({ length: 7 }, () => -Infinity)];
       const one: Teacher = { indices: [0], logprobs: [-0.3] };

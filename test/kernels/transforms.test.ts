@@ -25,7 +25,7 @@ const TRANSFORMS: readonly Transform[] = [
 /** Error of a logit that softcap transforms in float32, relative to its distance from the reference of the row. */
 const DEPTH = 5e-7;
 
-/** Promised errors; those of softcap in float32 come on top. */
+/** Promised errors, to which the errors of softcap in float32 are added. */
 const PROMISE = {
   float32: { absolute: 2e-6, relative: 1e-5, slope: 5e-6 },
   float64: { absolute: 1e-12, relative: 1e-12, slope: 1e-12 },
@@ -70,7 +70,7 @@ const place = (kernel: Kernel, dtype: KernelDType, rows: Row[], transform: Trans
     weights,
   });
 
-/** Results that are off by more than their bound; non-finite ones have to be the same. */
+/** Collects results whose errors exceed their bounds. Non-finite results must be equal. */
 class Comparison {
   readonly wrong: string[] = [];
 
@@ -111,7 +111,7 @@ describe.each(KERNEL_DTYPES)('%s', (dtype) => {
           expect(counts).toEqual([Number.NaN, Infinity, -Infinity].map(count));
           close(block.maximum[r]! + 0, Math.max(-Infinity, ...given.filter(Number.isFinite)) + 0, 0, 'maximum');
           close(x[ranks.predictions[r]!]!, x[prediction(x)]!, rounding, 'prediction');
-          // Where softcap is flat, logits that differ may be equal in float64, by a last place more or less.
+          // Where softcap is flat, different logits may be equal in float64, or differ by a last place.
           const near = x.filter((value) => Math.abs(value - x[target]!) <= 2 ** -52 * (transform.cap ?? 0)).length;
           const ties = Math.abs(given[target]!) * transform.scale > 9 * (transform.cap ?? Infinity) ? near : 0;
           close(ranks.targetRank[r]!, targetRank(x, target), ties, 'rank');
@@ -144,7 +144,7 @@ describe.each(KERNEL_DTYPES)('%s', (dtype) => {
           q[target] = q[target]! + 0.9;
           const ofX = gradient(x, q, 2e-3);
           const largest = Math.max(...ofX.map(Math.abs));
-          // Far below the maximum the softmax has the error of its logit.
+          // Far below the maximum, the softmax has the error of its logit.
           const far = isCapped(dtype, transform) ? 4 * DEPTH * transform.cap! : 0;
           ofX.forEach((value, c) => {
             const u = transform.cap === undefined ? 0 : (transform.scale * given[c]!) / transform.cap;
@@ -199,7 +199,7 @@ test.each([0.3, 1 / 0.7, 2, 7])('rows at offsets of ±1e4 keep 2e-6 in lse and n
 });
 
 test('ranks where softcap is flat are those of float64: equal logits by their index', () => {
-  // tanh is 1 in float64 for both of 700 and 800, and not for 250.
+  // In float64, tanh(x / 30) is 1 for 700 and 800, but not for 250.
   const row = [250, 700, 800, -800, -700];
   const x = row.map((logit) => transformed(logit, { scale: 1, cap: 30 }));
   for (const kernel of KERNELS) {

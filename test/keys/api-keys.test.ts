@@ -7,7 +7,7 @@ import { entryOf, fileText, testFolder } from '../keys.ts';
 
 const [first, second] = [createSecret(), createSecret()];
 
-/** Opens a file, and collects what is said about it. */
+/** Opens a key file, and collects the log lines about it. */
 async function open(path: string): Promise<{ keys: ApiKeys; lines: string[] }> {
   const lines: string[] = [];
   const say = (level: string) => (message: string) => {

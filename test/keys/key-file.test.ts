@@ -46,7 +46,7 @@ describe('a file that is wrong is refused with the place', () => {
     [withKey({ sha256: 'AB'.repeat(32) }), '/keys/1/sha256 must match pattern'],
     [withKey({ created: 'yesterday' }), '/keys/1/created must match format'],
     [withKey({ expires: '2030-02-30T00:00:00Z' }), '/keys/1/expires must match format'],
-    // A leap second that JavaScript does not know: a key that never expires is not meant.
+    // A leap second, which JavaScript cannot parse: the key must not be read as one without an expiry.
     [withKey({ sha256: 'ab'.repeat(32), expires: '2016-12-31T23:59:60Z' }), '/keys/1/expires is not a date'],
     [fileText(entry, { ...entry, sha256: 'ab'.repeat(32) }), '/keys/1 has the name or the sha256 of /keys/0'],
     [fileText(entry, { ...entry, name: 'b' }), '/keys/1 has the name or the sha256 of /keys/0'],
@@ -54,7 +54,7 @@ describe('a file that is wrong is refused with the place', () => {
     const parse = () => parseKeyFile(text, '/etc/keys.json');
     expect(parse).toThrow(says);
     expect(parse).toThrow('/etc/keys.json');
-    // Whatever was written where: the message may get into a log.
+    // The message may be logged, so it must not contain the secret, wherever the file has it.
     expect(parse).not.toThrow(secret);
   });
 });

@@ -52,7 +52,7 @@ test('on a curve as flat as a ruler a hundredth of it is the deviation', () => {
 });
 
 test('the threshold is that of the formula', () => {
-  // Median 8.5; the deviations from it are 0.5, 0.5, 1.5, 1.5 …, whose median is 4.
+  // The median is 8.5. The deviations from it are 0.5, 0.5, 1.5, 1.5 …, with the median 4.
   const losses = Array.from({ length: 16 }, (_, k) => k + 1);
   expect(spikeThreshold(losses)).toBeCloseTo(8.5 + 6 * 1.4826 * 4, 12);
 });

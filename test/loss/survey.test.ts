@@ -34,7 +34,7 @@ test('millions of bad columns take the memory of their counts, and leave the thr
   expect(finding).toBeInstanceOf(Promise);
   const { bad, worst } = await finding;
   expect([bad, worst[0], worst.at(-1)]).toEqual([COLUMNS, { column: 0, rows: 1 }, { column: 15, rows: 1 }]);
-  // An object a column would take a hundred megabytes.
+  // One object per column would take a hundred megabytes.
   expect(process.memoryUsage().heapUsed - before).toBeLessThan(2e7);
 });
 

@@ -6,7 +6,7 @@ import { Schemas } from '../replies/schemas.ts';
 const document = readDocument();
 const schemas = new Schemas();
 
-/** Examples that are not values of their schema, with the reason. */
+/** Examples that do not match their schema, with the reason. */
 function faultsOf(part: unknown): string[] {
   return [...examplesOf(part)].flatMap(({ pointer, value, schema }) =>
     schemas.mismatches(schema, value).map((mismatch) => `${pointer} ${mismatch}`),

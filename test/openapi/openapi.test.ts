@@ -47,7 +47,7 @@ const MOST_BYTES = 520_000;
 
 const document = async (): Promise<Document> => (await (await service.get('/openapi.json')).json()) as Document;
 
-/** Where the committed document has the service. */
+/** URL of the service in the committed document. */
 const SERVER = 'http://127.0.0.1:8080';
 
 test('the files made from the schemas are the committed ones: run `npm run generate` when this fails', async () => {
@@ -98,7 +98,7 @@ test('the document is small, and has its schemas and refusals by name', async ()
     .flatMap((operations) => Object.values(operations))
     .flatMap(({ responses }) => Object.entries(responses))
     .filter(([status, response]) => Number(status) >= 400 && !('$ref' in response));
-  // They say that the service is not ready, in the form of one that is.
+  // These responses report that the service is not ready, in the same form as the response of a ready service.
   expect(inline.map(([status]) => status)).toEqual(['503', '503']);
 });
 
@@ -145,7 +145,7 @@ describe('a request', () => {
         .map((parameter) => `${name} ${parameter.name}`),
     );
     expect(parameters).toEqual([]);
-    // Defaults are in the document.
+    // The document contains defaults.
     expect(bodies.filter(([, { default: value }]) => value !== undefined).length).toBeGreaterThan(15);
   });
 
@@ -160,7 +160,7 @@ describe('a request', () => {
   test('may fail, and come while the service shuts down: every operation says so', () => {
     const silent = operations.filter(({ answers }) => answers['500'] === undefined || answers['503'] === undefined);
     expect(silent.map(({ name, answers }) => [name, '503' in answers])).toEqual([
-      // They answer to the end.
+      // These operations are answered until the end of a shutdown.
       ['GET /livez', false],
       ['GET /metrics', false],
       ['GET /v2/health/live', false],
@@ -196,7 +196,7 @@ describe('the document is the manual', () => {
   test('every number has bounds', async () => {
     const numbers = (await schemas()).filter(([, schema]) => schema.type === 'number' || schema.type === 'integer');
     const unbounded = numbers.filter(([, schema]) => schema.minimum === undefined || schema.maximum === undefined);
-    // The bounds of `double` are those of every float64.
+    // `double` without bounds allows every float64.
     const isAnyFloat64 = ({ format, minimum, maximum }: Schema): boolean =>
       format === 'double' && minimum === undefined && maximum === undefined;
     expect(unbounded.filter(([, schema]) => !isAnyFloat64(schema)).map(([path]) => path)).toEqual([]);

@@ -16,7 +16,7 @@ const service = Service.start();
 
 const BATCH = { logits: [[1, 2, 3]], label: [2], options: { outputs: ['lse', 'predictions'] } };
 
-/** A reply of the service, as it would be recorded. */
+/** Makes a reply of the service in the form of a recorded one. */
 async function evaluate(
   accept: string,
   request: object = BATCH,
@@ -104,7 +104,7 @@ test('a bin of the wrong length is a fault', async () => {
   expect(check.faults({ ...reply, body })).toEqual([expect.stringContaining('has 8 bytes')]);
 });
 
-/** Runs in the process of a service: a field, a status and a reply to what is no request are wrong. */
+/** Runs in the process of a service. Plants a wrong field, a wrong status and a wrong reply to CONNECT. */
 const PLANTED = `
 import diagnostics from 'node:diagnostics_channel';
 diagnostics.subscribe('fastify.initialization', ({ fastify }) => {

@@ -25,7 +25,7 @@ const operations = Object.entries(paths).flatMap(([path, methods]) =>
 
 const dataDir = mkdtempSync(join(tmpdir(), 'lossmeter-examples-'));
 afterAll(() => rmSync(dataDir, { recursive: true }));
-// Files that the example of a job names.
+// The example of a job names these files.
 writeFiles(join(dataDir, 'eval'), 2);
 
 const service = Service.start({ dataDir });

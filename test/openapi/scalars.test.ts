@@ -5,7 +5,7 @@ import { ComparisonRequest } from '../../src/contract/kl-divergence.ts';
 import { LogprobRequest } from '../../src/contract/logprobs.ts';
 import { TENSORS, isTensorName } from '../../src/wire/request-fields.ts';
 
-/** Fields that have no tensor of one entry: tokens have a mask in the shape of their log-probabilities. */
+/** Fields that cannot be a single number: the mask of tokens has the shape of their log-probabilities. */
 const NEVER_ALONE: ReadonlySet<string> = new Set(['LogprobRequest.input_mask']);
 
 const FIELDS = Object.entries({ CrossEntropyRequest, ComparisonRequest, LogprobRequest }).flatMap(([title, request]) =>

@@ -9,7 +9,7 @@ import { msgpackCodec } from '../../src/wire/msgpack/codec.ts';
 
 const LIMITS = { maxBodyBytes: 2 ** 20, maxDecompressionRatio: 200 };
 
-/** An open body, and what is known of its place and its memory. */
+/** Opens a body. @returns it with its place and its memory */
 function open(bytes: Uint8Array, contentEncoding?: string) {
   const heldBytes = new HeldBytes(2 ** 20);
   const held = heldBytes.open();

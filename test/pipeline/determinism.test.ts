@@ -22,7 +22,7 @@ const pools = new Map<string, KernelPool>();
 
 afterAll(() => Promise.all([...pools.values()].map((pool) => pool.close())));
 
-/** An evaluator; its pool is shared by all tests that want the same. */
+/** An evaluator. Tests with the same settings share its pool. */
 function evaluator(workers: number, slabBytes: number, inlineLogits = 0): Evaluator {
   const options = {
     workers,
@@ -38,7 +38,7 @@ function evaluator(workers: number, slabBytes: number, inlineLogits = 0): Evalua
   return new Evaluator(pool, LIMITS);
 }
 
-/** A batch of every kind of row, with a mask that is not 0 or 1 and some rows left out. */
+/** A batch with every kind of row. Its masks are fractions, and 0 for some rows, which are left out. */
 function makeBody(dtype: FloatDType, rows: number, classes: number): Uint8Array {
   const random = seededRandom(rows * classes);
   const makers = Object.values(ROWS);
@@ -65,7 +65,7 @@ async function evaluate(evaluator: Evaluator, body: Uint8Array, chunkBytes: numb
   return answer;
 }
 
-/** All bits of an answer: toEqual would take 0 for −0. */
+/** All bits of an answer. toEqual does not distinguish 0 from −0. */
 function bitsOf(evaluation: Evaluation): unknown {
   const bits = [evaluation.loss!, evaluation.numerator, evaluation.denominator, evaluation.mean_nll];
   const rows = Buffer.from(evaluation.outputs['per_token_loss']!.data);

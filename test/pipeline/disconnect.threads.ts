@@ -24,7 +24,7 @@ beforeAll(async () => {
     return run(...task);
   };
   await app.listen({ host: '127.0.0.1', port: 0 });
-  // The first task went to see whether a worker is ready.
+  // Discards the first task, which checked that a worker is ready.
   dispatched = 0;
 });
 afterAll(() => app.close());
@@ -65,14 +65,14 @@ test('who stalls with a slab that another waits for is cut off after a second', 
   dispatched = 0;
   const socket = connect(port, '127.0.0.1');
   socket.write(cutRequest(2 ** 20));
-  // Three slabs are full; the sender stalls in the fourth, once the others are done.
+  // Three full slabs are dispatched. The sender stalls while the fourth fills.
   await until(() => dispatched === 3);
   await sleep(100);
   await until(() => app.pool.slabs.bytesInUse === 2 ** 18);
   const started = performance.now();
-  // All there is: granted when nothing else is in use.
+  // More than the limit, which is granted only when no other slab is in use.
   const slab = await app.pool.slabs.acquire(2 ** 30);
-  // Far from the ten seconds that it would have else.
+  // Otherwise the sender would have ten seconds.
   const waited = performance.now() - started;
   expect(waited).toBeLessThan(5000);
   expect(waited, 'the sender held a slab').toBeGreaterThan(1000);
@@ -84,7 +84,7 @@ test('who stalls with a slab that another waits for is cut off after a second', 
 test('while the slabs of others are in use, a sender is held back, and leaving then leaves nothing behind', async () => {
   const { port } = app.server.address() as AddressInfo;
   dispatched = 0;
-  // Nothing is granted while one holds more than all.
+  // No slab is granted while this one exceeds the limit.
   const all = await app.pool.slabs.acquire(2 ** 30);
   const socket = connect(port, '127.0.0.1');
   const drained = Promise.race([once(socket, 'drain').then(() => true), sleep(300).then(() => false)]);
@@ -94,6 +94,6 @@ test('while the slabs of others are in use, a sender is held back, and leaving t
   await sleep(50);
   app.pool.slabs.release(all);
   await until(() => app.pool.slabs.bytesInUse === 0 && app.evaluator.heldBytes === 0);
-  // Bytes that the operating system had received by then can still be read, and no others.
+  // Only bytes that the operating system had already received can still be read.
   expect(dispatched).toBeLessThan((4 * ROWS * CLASSES) / 2 ** 18);
 });

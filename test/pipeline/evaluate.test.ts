@@ -1,4 +1,4 @@
-/** The way of a request, without HTTP: real kernels, real codecs, bodies as streams. */
+/** The path of a request without HTTP: real kernels, real codecs, bodies as streams. */
 import { Readable } from 'node:stream';
 import { setTimeout as sleep, setImmediate as nextTurn } from 'node:timers/promises';
 import { Packr } from 'msgpackr';
@@ -37,7 +37,7 @@ afterAll(async () => {
   await Promise.all([evaluator.close(), pool.close()]);
 });
 
-/** A body of which the first bytes have come, as those of a socket have. */
+/** A body whose first bytes have already arrived, like the body of a socket. */
 function bodyOf(request: object, more: Partial<RequestBody> = {}): RequestBody {
   const codec = more.codec ?? msgpackCodec;
   const bytes = codec === jsonCodec ? Buffer.from(JSON.stringify(request)) : packr.pack(request);
@@ -50,9 +50,9 @@ function streamOf(chunks: readonly Uint8Array[]): Readable {
   return stream;
 }
 
-/** Nothing is held, in use or under way. */
+/** Expects that no memory is held, no slab is in use, and no request is in progress. */
 async function expectNothingLeft(): Promise<void> {
-  // A lost worker is replaced after a while, and blocks wait for it.
+  // The replacement of a lost worker takes a while, and blocks wait for it.
   for (const end = performance.now() + 5000; pool.slabs.bytesInUse > 0 && performance.now() < end;) await sleep(5);
   expect([evaluator.heldBytes, pool.slabs.bytesInUse, evaluator.admission.inFlight]).toEqual([0, 0, 0]);
 }
@@ -66,7 +66,7 @@ describe.each([
 ] as [string, Kind<Plan, object>, object][])('%s', (_name, kind, request) => {
   test.each([msgpackCodec, jsonCodec])(
     'of a small body that has come is answered in one turn, $name',
-    // A turn ends after some milliseconds, which code that is not compiled may take beside other processes.
+    // A turn ends after some milliseconds. Code that is not yet compiled may exceed them under load.
     TIMED,
     async (codec) => {
       let turns = 0;

@@ -1,4 +1,4 @@
-/** Reads a request as the pipeline does, with a writer in place of the kernels. */
+/** Reads a request as the pipeline does, with a writer that replaces the kernels. */
 import type { LogitsIntake } from '../../src/engine/intake.ts';
 import { NamedFiles } from '../../src/files/named-files.ts';
 import { RequestFiles } from '../../src/files/request-files.ts';

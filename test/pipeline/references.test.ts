@@ -48,7 +48,7 @@ const ROWS: Omit<LogitFileRows, 'readLabels'> = {
   range: { fd: -1, name: 'base.kld', position: 84, byteLength: 120 },
 };
 
-/** A logit file of six rows, which counts the readings of its labels. */
+/** A logit file of six rows that counts how often its labels are read. */
 function logitFiles() {
   let readings = 0;
   const readLabels = async (): Promise<Int32Array<ArrayBuffer>> => new Int32Array(6).fill(++readings);

@@ -1,4 +1,4 @@
-/** Reading a request, with a writer in place of the kernels. */
+/** Reading a request, with a writer that replaces the kernels. */
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Packr } from 'msgpackr';
@@ -21,7 +21,7 @@ const packr = new Packr({ useRecords: false, variableMapSize: true });
 const LABEL = { dtype: 'int32', shape: [1], data: new Uint8Array(4) };
 const LOGITS = { dtype: 'float32', shape: [1, CLASSES], data: new Uint8Array(4 * CLASSES).fill(63) };
 
-/** Chunks of a body, each of which is the whole of its memory, as those of a socket are. */
+/** Chunks of a body. Each owns its whole memory, like the chunks of a socket. */
 function chunksOf(body: Uint8Array): Uint8Array[] {
   const count = Math.ceil(body.byteLength / CHUNK_BYTES);
   return Array.from({ length: count }, (_, k) =>
@@ -69,7 +69,7 @@ test('the memory of a chunk is freed once it is written, and not before', async 
   });
   await reading;
   expect(lengths.reduce((sum, length) => sum + length, 0)).toBe(LOGITS.data.byteLength);
-  // The first has the label too, and belongs to it.
+  // The first chunk also contains the label, which keeps its memory.
   expect(chunks.map(({ byteLength }) => byteLength)).toEqual([CHUNK_BYTES, 0, 0]);
 });
 

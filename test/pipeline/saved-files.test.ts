@@ -66,7 +66,7 @@ test.each([
   expect(await answerFile(await restoreComparison(parseExact(text) as SavedComparison))).toStrictEqual(
     await answerFile(compared),
   );
-  // The head of a file takes some 1,300 bytes.
+  // The head of a file takes about 1,300 bytes.
   expect((text.length - 1300) / ROWS).toBeLessThan(bytesPerRow);
   expect(text.length / ROWS).toBeGreaterThan(bytesPerRow - 1);
 });

@@ -14,7 +14,7 @@ function startOfLongRow(received: number): Buffer {
   const options = { softcap: 30, outputs: ['gradient'] };
   const label = { dtype: 'int32', shape: [1], data: new Uint8Array(4) };
   const logits = { dtype: 'float64', shape: [1, CLASSES], data: new Uint8Array(2 ** 16) };
-  // The head of the data says 2^16 bytes: replace its length by that of the whole row.
+  // The encoded length of the data is 2^16 bytes. Replace it by the length of the whole row.
   const encoded = Buffer.from(encodeRequest({ options, label, logits }, MSGPACK) as Uint8Array);
   const head = encoded.subarray(0, encoded.byteLength - 2 ** 16);
   head.writeUInt32BE(8 * CLASSES, head.byteLength - 4);

@@ -28,7 +28,7 @@ test('a backup that is made while a trainer records is whole, and the trainer go
     const { batches, steps } = (await again.run('r'))!;
     expect(batches).toBeGreaterThanOrEqual(50);
     expect(steps).toBe(batches);
-    // The client sends what was not acknowledged by the restored history again, and what was.
+    // The client sends recordings again: some exist in the restored history, and others do not.
     const outcomes = new Set<string>();
     for (let step = 40; step < 150; step++) outcomes.add(await again.record(key(step), recording(step)));
     expect(outcomes.isSubsetOf(new Set(['created', 'repeated']))).toBe(true);

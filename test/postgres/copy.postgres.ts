@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const copy = (from: string, to: string) =>
   spawnSync(process.execPath, ['src/cli/bin.js', 'store', 'copy', from, to], { encoding: 'utf8', timeout: 60_000 });
 
-/** Runs with all that the tables can hold. */
+/** Records runs with every kind of content that the tables can hold. */
 async function fill(store: RunStore): Promise<void> {
   const values = [1, Number.NaN, Infinity, -Infinity, 5e-324, 0.1, 1e300, -1e300, 2];
   for (const [run, attempts] of [
@@ -44,7 +44,7 @@ async function fill(store: RunStore): Promise<void> {
 
 async function rowsOf(tables: HistoryTables): Promise<unknown[]> {
   const all: unknown[] = [];
-  // Bytes are arrays in rows of node:sqlite, and buffers in those of pg.
+  // Bytes are a Uint8Array in rows of node:sqlite, and a Buffer in rows of pg.
   const comparable = (value: Value): Value =>
     value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
   await tables.read(async ({ table, rows }) => {
@@ -82,7 +82,7 @@ test(
     const [onSqlite, onPostgres] = await Promise.all(
       stores.map(async (store: RunStore) => {
         const sequence = await store.sequence();
-        // A batch that is there, one that goes on with a step, and a new run.
+        // An existing batch, a batch that continues a step, and a new run.
         const outcomes = [];
         for (const [run, rank] of [
           ['second', 0],

@@ -13,7 +13,7 @@ export async function makeDatabase(): Promise<string> {
   return `${server}${name}`;
 }
 
-/** A store of a replica, which is closed at the end of the test. */
+/** Opens the store of a replica. The end of the test closes it. */
 export async function openReplica(url: string, options: Partial<PostgresStoreOptions> = {}): Promise<PostgresStore> {
   const store = new PostgresStore({ url, connections: 3, ...options });
   onTestFinished(() => store.close());

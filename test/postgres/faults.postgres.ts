@@ -24,7 +24,7 @@ const record = (url: string, step: number): Promise<Response> =>
 const isAvailable = async (url: string): Promise<boolean> =>
   /^lossmeter_store_available 1$/m.test(await (await fetch(`${url}/metrics`)).text());
 
-/** A database of a user who is no superuser: limits do not hold for those. */
+/** Creates a database of a user without superuser rights: limits do not apply to superusers. */
 async function makeDatabase(): Promise<{ url: string; name: string }> {
   const url = await postgres.database();
   const name = url.slice(url.lastIndexOf('/') + 1);
@@ -32,7 +32,7 @@ async function makeDatabase(): Promise<{ url: string; name: string }> {
   return { url: url.replace('postgres@', `${name}@`), name };
 }
 
-/** Faults of the table that outage.postgres.ts makes. */
+/** Faults of the table that outage.postgres.ts tests. */
 const OUTAGES = [
   'the server ended, or cannot be reached',
   'the server hangs',
@@ -41,17 +41,17 @@ const OUTAGES = [
   'no database, no rights, or a newer schema at the start',
 ];
 
-/** Without a file system of its own, a server has no full disk. */
+/** Faults without a test: a full disk would need a separate file system for the server. */
 const NOT_TESTED = ['disk of the server full'];
 
 interface Fault {
   /** Row of the table. */
   fault: string;
-  /** Statements that make it and end it, by the name of the database. */
+  /** Statements that begin and end the fault, for the name of a database. */
   begin: (name: string) => string;
   end: (name: string) => string;
   advice: string;
-  /** Status of a read of a run meanwhile. */
+  /** Status of a read of a run during the fault. */
   read: number;
 }
 
@@ -93,14 +93,14 @@ test.each(FAULTS)(
     expect((await record(replica.url, 0)).status).toBe(201);
     await expect.poll(() => isAvailable(replica.url)).toBe(true);
 
-    /** Changes the database, and then breaks the connections, which have the former state. */
+    /** Changes the database, and then breaks its connections, which still have the former state. */
     const change = async (statement: string): Promise<void> => {
       await execute(postgres.url('postgres'), statement);
       const ofDatabase = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`;
       await execute(postgres.url('postgres'), ofDatabase);
     };
     await change(one.begin(name));
-    // The first recordings may find a connection that was just broken, for which there is no advice.
+    // The first recordings may get a connection that was just broken, for which there is no advice.
     const refusal = async (): Promise<unknown> => {
       const answer = await record(replica.url, 1);
       return { status: answer.status, ...((await answer.json()) as object) };

@@ -1,4 +1,4 @@
-/** A job whose database is restarted. */
+/** A job during a restart of its database. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Jobs whose files several processes evaluate, of which one is killed. */
+/** Jobs whose files several processes evaluate, one of which is killed. */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,7 +46,7 @@ describe('a job of 64 files over two workers, one of which is killed, has the bi
       const { id } = await jobs.create({ kind, files: ['eval/*.safetensors'], options });
       const [killed, other] = [startWorker(), startWorker({ LOSSMETER_WORKER_TASKS: '1' })];
       await killed.until(() => killed.done > 2);
-      // It holds a task when it is killed: the other one does one at a time.
+      // Kill the worker while it holds a task: two tasks are running, and the other worker runs one at a time.
       const running = `SELECT count(*) AS running FROM lossmeter.tasks WHERE job = ${id} AND state = 'running'`;
       for (let held = 0; held < 2; await sleep(1)) {
         killed.child.kill('SIGSTOP');
@@ -62,7 +62,7 @@ describe('a job of 64 files over two workers, one of which is killed, has the bi
       });
       const seconds = (performance.now() - atKill) / 1000;
       console.log(`${kind}: ${killed.done} files by the killed worker; the job ended ${seconds.toFixed(1)} s after`);
-      // docs/jobs.md promises 20 s until the files are begun again.
+      // docs/jobs.md promises that the files are begun again within 20 s.
       expect(seconds).toBeLessThan(30);
       const result = await jobs.result(id);
       const expected = printed(dataDir, command, '--options', JSON.stringify(options), 'eval/*.safetensors');
@@ -124,7 +124,7 @@ test('a job that is deleted while it is evaluated leaves nothing', async () => {
 
 const LONG_ROWS = 4096;
 
-/** Writes a file of zeros that takes seconds to evaluate, and no space on the disk. */
+/** Writes a sparse file of zeros, which takes seconds to evaluate but no disk space. */
 function writeLongFile(path: string): void {
   const [rows, classes] = [LONG_ROWS, 65_536];
   const end = 4 * rows * classes;

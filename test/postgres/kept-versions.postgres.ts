@@ -5,8 +5,8 @@ import { KEPT_AT, compareKept } from '../runs/kept-history.ts';
 import { makeDatabase, openReplica } from './databases.ts';
 import { program } from './server.ts';
 
-// Made by `recordKept` and `pg_dump --schema=lossmeter --no-owner`. The number is that of the migrations; a file is never
-// made again.
+// `recordKept` and `pg_dump --schema=lossmeter --no-owner` made the files. The number counts the migrations. An existing
+// file is never regenerated.
 test.each([1])('a history of schema version %i opens, is converted, and goes on', async (version) => {
   const url = await makeDatabase();
   const dump = fileURLToPath(new URL(`../fixtures/history/postgres-${version}.sql`, import.meta.url));

@@ -1,4 +1,4 @@
-/** The service while its database is slow, stopped, away, or not as it ought to be. */
+/** The service while its database is slow, stopped, unreachable or misconfigured. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Replica } from '../replicas/replica.ts';
@@ -42,7 +42,7 @@ describe.each(['SIGSTOP', 'SIGINT'] as const)('a database that gets %s', (signal
     async () => {
       await using replica = await Replica.start({ LOSSMETER_STORE: await postgres.database() });
       expect((await record(replica.url, 0)).status).toBe(201);
-      // All processes of the server stand still, or the server ends.
+      // SIGSTOP suspends all processes of the server; SIGINT ends the server.
       const isStill = signal === 'SIGSTOP';
       if (isStill) postgres.signal('SIGSTOP');
       else await postgres.stop();

@@ -46,7 +46,7 @@ test('recorders of one step on several replicas give the bits of one, whatever c
       for (const { step, rank, microBatch, numerator } of given) {
         await alone.record(key(step, rank, microBatch), recording(numerator, 3));
       }
-      // All at once; every third of them twice, over two replicas.
+      // All batches are recorded concurrently. Every third is recorded twice, over two replicas.
       const outcomes = await Promise.all(
         given.flatMap(({ step, rank, microBatch, numerator, replica }, k) =>
           [replica, ...(k % 3 === 0 ? [(replica + 1) % 3] : [])].map((of) =>
@@ -147,12 +147,12 @@ test('a replica hears of the changes of another, and of those while its connecti
   await expect
     .poll(() => heard.slice(heard.indexOf('recorded') + 1))
     .toEqual(expect.arrayContaining(['described', 'recorded']));
-  // All connections are lost, and the change comes before the listener is there again.
+  // All connections are lost. The change is made before the listener has reconnected.
   await execute(
     url,
     'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()',
   );
-  // A connection that is just being ended refuses: a client sends the recording again.
+  // A connection that is being ended fails: repeat the recording, as a client does.
   const recordAgain = () => other.record({ ...key(0), run: 'while lost' }, recording(1)).catch(String);
   await expect.poll(recordAgain).toBeOneOf(['created', 'repeated']);
   await expect.poll(() => heard, { timeout: 15_000 }).toContain('while lost');
@@ -169,7 +169,7 @@ test('a replica hears of many runs with the longest names', async () => {
     .not.toHaveLength(0);
   const names = Array.from({ length: 200 }, (_, k) => String(k).padStart(4, '"\\') + '😀'.repeat(252));
   await Promise.all(names.map((run) => other.describe(run, {})));
-  // Runs without steps are announced by notifications alone.
+  // Only notifications announce runs without steps.
   await expect.poll(() => heard.size, { timeout: 10_000 }).toBe(200);
   expect([...heard].toSorted()).toEqual(names.toSorted());
   expect(await listener.run(names[7]!)).toMatchObject({ run: names[7] });
@@ -198,7 +198,7 @@ test('one replica tells of changes, and another goes on when that one has ended'
     return { store, follower, record };
   };
   const first = await start('first');
-  // The lock is taken once the connection is there.
+  // The lock is taken when the connection is open.
   await expect.poll(() => first.store.position('webhook').take()).toBe(0);
   const second = await start('second');
   await second.record(0);

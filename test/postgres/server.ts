@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { freePort } from '../../bench/free-port.ts';
 
-/** Folder where Debian has the programs of PostgreSQL, by version. */
+/** Folder of the PostgreSQL programs in Debian, by version. */
 const VERSIONS = '/usr/lib/postgresql';
 
 const READY_WITHIN_MS = 30_000;
@@ -20,14 +20,14 @@ export function program(name: string): string {
   return join(VERSIONS, versions.at(-1)!, 'bin', name);
 }
 
-/** PostgreSQL refuses to run as root: then the user of Debian's package runs it. */
+/** User for the server. As root, it is the user of Debian's package, because PostgreSQL refuses to run as root. */
 const owner = (): { uid?: number; gid?: number } => {
   if (process.getuid?.() !== 0) return {};
   const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   return { uid: id('-u'), gid: id('-g') };
 };
 
-/** A server of PostgreSQL on a free port of loopback, with a folder of its own. */
+/** A PostgreSQL server on a free port of loopback, with its own folder. */
 export class PostgresServer implements AsyncDisposable {
   readonly port: number;
   readonly #folder: string;
@@ -42,7 +42,7 @@ export class PostgresServer implements AsyncDisposable {
     this.port = port;
   }
 
-  /** @param isDurable false for tests that do not ask what survives a crash: they run several times as fast */
+  /** @param isDurable false for tests that do not depend on durability, which makes them several times as fast */
   static async start({ isDurable = true }: { isDurable?: boolean } = {}): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'lossmeter-postgres-'));
     const user = owner();
@@ -57,7 +57,7 @@ export class PostgresServer implements AsyncDisposable {
     return server;
   }
 
-  /** Runs the server, again after `kill` or `stop`. */
+  /** Starts the server and waits until it is ready, also after `stop`. */
   async run(): Promise<void> {
     this.#process = spawn(
       program('postgres'),

@@ -3,7 +3,7 @@ import { PostgresServer } from './server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** URL of a server of PostgreSQL without a database. */
+    /** URL of a PostgreSQL server, without a database name. */
     postgres?: string;
   }
 }

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** Tests on a server of PostgreSQL, which they start; `npm test` runs those of the store on SQLite. */
+/** Tests on a PostgreSQL server, which they start. `npm test` runs the tests of the store on SQLite. */
 export default defineConfig({
   ...base,
   test: {

@@ -1,11 +1,11 @@
-/** Compares an answer of the service with the oracle's, value by value. */
+/** Compares an answer of the service with the answer of the oracle, value by value. */
 import type { Decimal } from 'decimal.js';
 import { ROUNDING, d } from './exact.ts';
 import type { ExactAnswer, ExactRow, Expected } from './exact.ts';
 import type { PrecisionRequest } from './requests.ts';
 import type { KernelDType } from '../../src/tensor/dtype.ts';
 
-/** An answer with its numbers and tensors as they are, whatever the format was. */
+/** An answer with its numbers and tensors in the same form for every format. */
 export interface Received {
   fields: Record<string, number>;
   metrics: Record<string, number>;
@@ -16,7 +16,7 @@ export interface Received {
   maximum: number | undefined;
 }
 
-/** Values that are off by more than is promised, each as a line. */
+/** Messages about values whose errors exceed the promise, one for each value. */
 export function violationsOf(request: PrecisionRequest, exact: ExactAnswer, received: Received): string[] {
   const wrong: string[] = [];
   const compare = (what: string, got: number | undefined, expected: Expected): void => {
@@ -85,14 +85,14 @@ function isWithin(got: number | undefined, { value, bound }: Expected): boolean 
   );
 }
 
-/** True for an infinite number where the value is beyond the range of its dtype, or may be by its error. */
+/** True for an infinite result when the value plus its error bound exceeds the range of the dtype. */
 function mayOverflow(got: number, { value, bound }: Expected, greatest: number): boolean {
   return Math.abs(got) === Infinity && value.times(Math.sign(got)).plus(bound).gt(greatest);
 }
 
 type Compare = (what: string, got: number | undefined, expected: Expected) => void;
 
-/** Ranks that a label may have: where transformed logits are rounded, near ones may change places. */
+/** Range of the ranks that a label may have: rounding of transformed logits may swap near ones. */
 function rankRange({ x, eta }: ExactRow, y: number): [number, number] {
   const own = x[y]!;
   const near = eta.times(4);
@@ -142,7 +142,7 @@ function compareMetrics(exact: ExactAnswer, metrics: Record<string, number>, com
   if (metrics['ece'] !== undefined) compare('ece', metrics['ece'], calibrationError(exact, ranks, mean));
 }
 
-/** A row may stand in the bin beside its own where its confidence is near the edge, and hit where near logits changed places. */
+/** ECE. Its bound allows for a neighbouring bin when the confidence is near an edge, and for near logits that swap. */
 function calibrationError(
   { rows, counted, mask }: ExactAnswer,
   ranks: (readonly [number, number])[],

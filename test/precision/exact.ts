@@ -1,6 +1,6 @@
 /**
- * The oracle of the precision suite: a request's answer in 60-digit arithmetic by the formulas of the documentation, and
- * with every value the error that is promised for it. Inputs are the values after rounding to the wire's dtype.
+ * The oracle of the precision suite: the answer to a request in 60-digit arithmetic by the formulas of the documentation,
+ * and the promised error of each value. Inputs are the values after rounding to the wire's dtype.
  */
 import { Decimal } from 'decimal.js';
 import type { KernelDType } from '../../src/tensor/dtype.ts';
@@ -11,7 +11,7 @@ import type { PrecisionRequest } from './requests.ts';
 
 Decimal.set({ precision: 60, toExpNeg: -9e15, toExpPos: 9e15, minE: -9e15, maxE: 9e15 });
 
-/** A value and the error that it may have. */
+/** A value with the bound of its error. */
 export interface Expected {
   value: Decimal;
   bound: Decimal;
@@ -20,12 +20,12 @@ export interface Expected {
 const ZERO = new Decimal(0);
 const ONE = new Decimal(1);
 const EPSILON = new Decimal(2).pow(-50);
-/** The least float64 above 0: products below it are rounded to it, or to 0. */
+/** The smallest positive float64. Smaller products are rounded to it or to 0. */
 const LEAST = new Decimal(2).pow(-1074);
-/** The least float64, some of them: what is smaller loses its digits. */
+/** About 40 times the smallest positive float64: an absolute error where values lose their digits. */
 const SUBNORMAL = new Decimal(2e-322);
 
-/** A float64 as it is: decimal.js would take the shortest decimal that stands for it. */
+/** The exact value of a float64. The Decimal constructor would use the shortest decimal text of the number. */
 export function d(value: number): Decimal {
   if (!Number.isFinite(value)) return new Decimal(value);
   view.setFloat64(0, value);
@@ -48,7 +48,7 @@ function powerOfTwo(exponent: number): Decimal {
 const sum = (values: Decimal[]): Decimal => values.reduce((total, value) => total.plus(value), ZERO);
 const most = (values: Decimal[]): Decimal => values.reduce((a, b) => Decimal.max(a, b), ZERO);
 
-/** exp of values that come again are taken from here. */
+/** Cache of exp for repeated values. */
 const exponentials = new Map<string, Decimal>();
 
 function exp(x: Decimal): Decimal {
@@ -63,14 +63,14 @@ function exp(x: Decimal): Decimal {
   return found;
 }
 
-/** log(1 + x), by its series where 60 digits of 1 + x would not hold x. */
+/** log(1 + x), by its series where 60 digits of 1 + x would lose digits of x. */
 function log1p(x: Decimal): Decimal {
   if (x.gt(1e-16)) return x.plus(1).ln();
   const x2 = x.times(x);
   return x.minus(x2.div(2)).plus(x2.times(x).div(3));
 }
 
-/** One row: all that its outputs are made of. */
+/** One row, with everything from which its outputs are computed. */
 export interface ExactRow {
   x: Decimal[];
   lse: Decimal;
@@ -92,7 +92,7 @@ export interface ExactRow {
   meanDistance: Decimal;
 }
 
-/** tanh 2: softcap subtracts no logit that is nearer to ±cap. */
+/** tanh 2: the logit that softcap subtracts is at most cap·tanh 2 in magnitude. */
 const STEEPEST = d(Math.tanh(2));
 
 function exactRow(logits: Float64Array, { softcap, logit_scale: scale = 1 }: PrecisionRequest['options']): ExactRow {
@@ -136,7 +136,7 @@ function exactRow(logits: Float64Array, { softcap, logit_scale: scale = 1 }: Pre
   };
 }
 
-/** The answer to a request. Quantities that the request does not ask for are there all the same. */
+/** The answer to a request. It includes quantities that the request does not ask for. */
 export interface ExactAnswer {
   rows: ExactRow[];
   counted: boolean[];
@@ -154,9 +154,9 @@ export interface ExactAnswer {
   totalMask: Decimal;
   gradient: Expected[];
   norm: Expected;
-  /** True where a sum leaves the range of float64, even if its quotient does not. */
+  /** True when a sum leaves the range of float64, even when its quotient does not. */
   overflows: boolean;
-  /** True where a coefficient of the gradient does, even if its elements do not. */
+  /** True when a coefficient of the gradient leaves that range, even when its elements do not. */
   gradientOverflows: boolean;
 }
 
@@ -298,7 +298,7 @@ interface LossPlan {
 
 /** The nll of a row without weights and smoothing, and its loss with both. */
 function rowLoss({ row, y, p, weight, smoothing, promise }: LossPlan): { nll: Expected; loss: Expected } {
-  /** Σ v_c·(lse − x_c): every term has the error of lse, and last places of its own. */
+  /** Σ v_c·(lse − x_c). Every term has the error of lse and its own rounding error. */
   const crossEntropy = (v: (c: number) => Decimal): Expected => {
     const terms = row.nll
       .map((nll, c) => ({ v: v(c), nll, distance: row.distance[c]!.plus(row.meanDistance) }))
@@ -348,8 +348,8 @@ interface GradientPlan extends Omit<LossPlan, 'smoothing'> {
 }
 
 /**
- * g_c = t·(Σ_k w_k p_k·s_c − w_c p_c) + b·(W·s_c − w_c) + z·lse·s_c, times the slope. An element may be off by the
- * promised part of its terms' magnitudes, and of the row's largest.
+ * g_c = t·(Σ_k w_k p_k·s_c − w_c p_c) + b·(W·s_c − w_c) + z·lse·s_c, times the slope. The promised error of an element is
+ * relative to the magnitudes of its terms, and to the largest element of the row.
  */
 function rowGradient({ row, y, p, weight, W, t, b, z, promise }: GradientPlan): Expected[] {
   const mass = p === undefined ? ONE : sum(weight.map((w, c) => w.times(p(c))));
@@ -378,7 +378,7 @@ function rowGradient({ row, y, p, weight, W, t, b, z, promise }: GradientPlan): 
         .times(slope)
         .plus(value.times(slope).abs().times(promise.slope))
         .plus(total.times(row.steepest).times(promise.slopeFloor))
-        // The coefficients of lse and of the weights are numbers too, which end at the least number.
+        // The coefficients of lse and of the weights are also float64, with an absolute error near the smallest number.
         .plus(SUBNORMAL.times(ONE.plus(row.lse.abs()).plus(W))),
     };
   });
@@ -391,7 +391,7 @@ function normOf(gradient: Expected[], promise: Promised): Expected {
   return { value, bound: bound.plus(value.abs().times(promise.norm)).plus(SUBNORMAL.times(gradient.length)) };
 }
 
-/** The relative error and the absolute one that rounding to a dtype makes. */
+/** Relative and absolute error of rounding to a dtype, and the greatest value of the dtype. */
 export const ROUNDING: Record<KernelDType, { relative: number; absolute: number; greatest: number }> = {
   float16: { relative: 2 ** -11, absolute: 2 ** -24, greatest: 65504 },
   bfloat16: { relative: 2 ** -8, absolute: 2 ** -132, greatest: 3.3895313892515355e38 },

@@ -5,17 +5,17 @@ export interface Promised {
   /** Relative error of nll, down to `least`; of a gradient's element, relative to the magnitudes of its terms. */
   relative: number;
   least: number;
-  /** Error of a gradient's element relative to the sum of its coefficients: exponentials end there. */
+  /** Error of a gradient's element relative to the sum of its coefficients, where exponentials underflow. */
   floor: number;
   /** `floor` of the element of the label: nll ends there. */
   targetFloor: number;
   /** Relative error of the derivative of softcap. */
   slope: number;
-  /** Error of an element relative to the sum of its coefficients, where that derivative ends. */
+  /** Error of an element relative to the sum of its coefficients, where the derivative of softcap underflows. */
   slopeFloor: number;
   /** Error of a logit that softcap transformed, relative to its distance from the reference of its row. */
   depth: number;
-  /** Error of the norm of the gradient, beside those of its elements. */
+  /** Error of the norm of the gradient, in addition to the errors of its elements. */
   norm: number;
 }
 

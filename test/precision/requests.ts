@@ -1,4 +1,4 @@
-/** Random requests whose labels, maxima, offsets, masks and weights lie far apart; the same for a seed everywhere. */
+/** Random requests whose labels, maxima, offsets, masks and weights lie far apart. A seed gives the same on all machines. */
 import type { Options } from '../../src/loss/options.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { KernelDType } from '../../src/tensor/dtype.ts';
@@ -7,7 +7,7 @@ import { decode, encode, seededRandom } from '../rows.ts';
 import type { Batch } from '../wire/formats.ts';
 
 export interface PrecisionRequest {
-  /** For the message of a failure. */
+  /** Name in the messages of failures. */
   name: string;
   variant: 'strict' | 'relaxed';
   format: 'MessagePack' | 'JSON with base64' | 'safetensors';
@@ -108,7 +108,7 @@ function drawClasses(draw: Draw): number {
   return kind < 0.985 ? draw.integer(250, 300) : draw.integer(1020, 1100);
 }
 
-/** Rows of more classes have a few different values, so that the oracle needs few exponentials. */
+/** Number of classes above which a row repeats a few values, so that the oracle needs few exponentials. */
 const LONG = 60;
 
 function drawFar(draw: Draw, dtype: KernelDType): number {
@@ -141,7 +141,7 @@ function drawRow(draw: Draw, { dtype, classes, y, far, minusInf }: RowPlan): num
     case 7:
       return row.map((x, c) => (minusInf && c !== y && draw.chance(0.3) ? -Infinity : x));
     default: {
-      // A confident row of a chosen loss.
+      // A confident row with a chosen loss.
       const rest = row.reduce((sum, x, c) => sum + (c === y ? 0 : Math.exp(x)), 0);
       const nll = draw.magnitude(dtype === 'float64' ? -250 : -9, 0);
       return row
@@ -155,7 +155,7 @@ function clamp(x: number, greatest: number): number {
   return Math.min(greatest, Math.max(-greatest, x));
 }
 
-/** Products of what comes together stay within the range of float64. */
+/** Draws mask and weights. Products of factors that occur together stay within the range of float64. */
 function drawMultipliers(
   draw: Draw,
   { rows, classes, smoothing }: { rows: number; classes: number; smoothing: number },
@@ -200,7 +200,7 @@ interface OptionPlan {
 
 function drawOptions(draw: Draw, { rows, classes, isSoft, smoothing }: OptionPlan): Partial<Options> {
   const divisors = (n: number): number[] => Array.from({ length: n }, (_, k) => k + 1).filter((k) => n % k === 0);
-  // Megatron refuses the smoothing of a single class.
+  // Megatron refuses label smoothing with a single class.
   const semantics = draw.of(['mindformers', 'torch', ...(classes > 1 || smoothing === 0 ? ['megatron'] : [])] as const);
   return {
     semantics: semantics as Options['semantics'],
@@ -223,7 +223,7 @@ function drawOptions(draw: Draw, { rows, classes, isSoft, smoothing }: OptionPla
   };
 }
 
-/** Transformed logits stay within ±1e4, where float64 keeps what it is promised to keep of them. */
+/** Draws a transform. Transformed logits stay within ±1e4, where float64 has the promised accuracy. */
 function drawTransform(draw: Draw, logits: Float64Array): Partial<Options> {
   const softcap = draw.chance(0.5) ? draw.magnitude(0, 3) : undefined;
   const most = logits.reduce((top, x) => (Number.isFinite(x) ? Math.max(top, Math.abs(x)) : top), 0);
@@ -231,7 +231,7 @@ function drawTransform(draw: Draw, logits: Float64Array): Partial<Options> {
   return { logit_scale, ...(softcap !== undefined && { softcap }) };
 }
 
-/** Options and outputs that partials can answer. */
+/** Keeps the options and outputs that partials support. */
 function shardable({ parallel_config: parallel, ...options }: Partial<Options>, isSoft: boolean): Partial<Options> {
   return {
     ...options,
@@ -247,7 +247,7 @@ function drawEnds(draw: Draw, classes: number): number[] {
   return [...new Set(inner), classes].toSorted((a, b) => a - b);
 }
 
-/** The fields of the request, over all classes or over some of them. */
+/** Fields of the request, over a range of classes; default all classes. */
 export function batchOf(request: PrecisionRequest, [first, end]: [number, number] = [0, request.classes]): Batch {
   const { dtype, rows, classes, logits, label, mask, weight, options } = request;
   const cut = (values: Float64Array): number[] =>

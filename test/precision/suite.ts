@@ -1,4 +1,4 @@
-/** Sends random requests to real services, and counts what is off by more than is promised. */
+/** Sends random requests to real services, and counts values whose errors exceed the promise. */
 import { expect, test } from 'vitest';
 import { numbersOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
@@ -11,10 +11,10 @@ import { exactAnswer } from './exact.ts';
 import { batchOf, makeRequest } from './requests.ts';
 import type { PrecisionRequest } from './requests.ts';
 
-/** Requests of one test: so many take some seconds. */
+/** Number of requests of one test, which takes some seconds. */
 const PER_TEST = 250;
 
-/** Violations that a failure shows of a request, and in all. */
+/** Number of violations that a failure message shows: of a request, and in total. */
 const SHOWN_OF_REQUEST = 2;
 const SHOWN = 12;
 
@@ -24,7 +24,7 @@ const TYPES = {
   safetensors: 'application/vnd.safetensors',
 };
 
-/** Tests over requests of a seed, which is in their names. */
+/** Defines tests over the requests of a seed. Their names contain the seed. */
 export function testPrecision({ seed, requests }: { seed: number; requests: number }): void {
   const services = {
     strict: Service.start({ kernel: 'strict' }),
@@ -88,7 +88,7 @@ async function requireOk(answering: Promise<Answer>, request: PrecisionRequest):
   return answer;
 }
 
-/** JSON writes NaN and infinities as text. */
+/** Reads a number. JSON represents NaN and infinities as text. */
 function numberOf(value: unknown): number {
   return Number(value);
 }

@@ -21,7 +21,7 @@ export const LIMITS = {
   maxHeldBytes: 2 ** 20,
 };
 
-/** Slabs of a few rows: every batch is cut into blocks. */
+/** Pool with slabs of a few rows, so that every batch is cut into blocks. */
 const POOL = { workers: 2, kernel: 'auto', slabBytes: 512, maxRowBytes: 2 ** 26, maxSlabBytes: 2 ** 20 } as const;
 
 const pools = [new KernelPool({ ...POOL, inlineLogits: 0 }), new KernelPool({ ...POOL, inlineLogits: 2 ** 20 })];
@@ -63,10 +63,10 @@ const any = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(-Infinity, Infinity, Number.NaN) },
 );
 
-/** Small batches in which every kind of value may stand. */
+/** Small batches that may contain every kind of value. */
 export const batches = batchesOf(any);
 
-/** Evaluates a request of tensors, their fields in the order given. */
+/** Evaluates a request of tensors, with its fields in the given order. */
 export async function evaluate(request: object, evaluator: Evaluator = inline): Promise<Evaluation> {
   const body = packr.pack(request);
   const stream = Readable.from([body]);

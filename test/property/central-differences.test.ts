@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import { elements, evaluate, tensor } from './batches.ts';
 
-/** A request's parts; `rows` of logits, labels and masks are one sequence where there is a shift. */
+/** Parts of a request. With a shift, the rows of logits, labels and masks are one sequence. */
 interface Scene {
   logits: number[][];
   label: number[] | number[][];
@@ -13,7 +13,7 @@ interface Scene {
   options: Record<string, unknown>;
 }
 
-/** Generators of all that varies; undefined leaves a default. */
+/** Generators of the varied parts; undefined keeps the default. */
 interface Variations {
   probabilities: fc.Arbitrary<boolean>;
   mask: fc.Arbitrary<'mask' | undefined>;
@@ -35,7 +35,7 @@ const sometimes = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =
 
 const between = (min: number, max: number): fc.Arbitrary<number> => fc.double({ min, max, noNaN: true });
 
-/** Each option where it is in force. */
+/** Values of each option that have an effect. */
 const IN_FORCE = {
   probabilities: fc.constant(true),
   mask: fc.constant('mask' as const),
@@ -52,7 +52,7 @@ const IN_FORCE = {
   shift: fc.integer({ min: 1, max: 3 }),
 };
 
-/** Options of class indices alone. */
+/** Options that apply to class indices only. */
 const OF_INDICES = new Set(['ignore_index', 'invalid_label']);
 
 const VARIATIONS: Variations = {
@@ -77,7 +77,7 @@ function scenes(forced: Partial<Variations>): fc.Arbitrary<Scene> {
     const ofIndices = probabilities ? {} : { ignore_index, invalid_label };
     const last = classes - 1;
     const weights = others.semantics === 'torch' ? [0, 0.5, 1, 3, -0.5, -2] : [0, 0.5, 1, 3];
-    // Megatron does not smooth by 1.
+    // Megatron does not allow a label smoothing of 1.
     const smoothing = others.semantics === 'megatron' && others.label_smoothing === 1 ? 0.99 : others.label_smoothing;
     const classIndex =
       invalid_label === undefined ? fc.integer({ min: 0, max: last }) : fc.integer({ min: -1, max: classes });
@@ -108,12 +108,12 @@ function evaluateScene({ logits, label, mask, weight, options }: Scene, outputs:
   });
 }
 
-/** The value that is differentiated: the loss, and without one the sum of the row losses. */
+/** The differentiated value: the loss, or the sum of the row losses when there is no loss. */
 function objective({ loss, numerator, z_loss }: Evaluation): number {
   return loss ?? numerator + z_loss;
 }
 
-/** True for a row that is counted and whose label is a class: all other rows have the gradient 0 by declaration. */
+/** True for a counted row whose label is a class. By definition the gradient of all other rows is 0. */
 function isScored({ logits, label, mask, options }: Scene, row: number): boolean {
   const { shift = 0, ignore_index = -100 } = options as { shift?: number; ignore_index?: number | number[] };
   const y = label[row + shift];
@@ -121,12 +121,12 @@ function isScored({ logits, label, mask, options }: Scene, row: number): boolean
   return typeof y === 'object' || (![ignore_index].flat().includes(y) && y >= 0 && y < logits[0]!.length);
 }
 
-/** Elements of the gradient that are not what central differences say, or not 0 where they are to be. */
+/** Elements of the gradient that differ from central differences, or from 0 in rows without a gradient. */
 async function wrongElements(scene: Scene): Promise<object[]> {
   const evaluation = await evaluateScene(scene, ['gradient']);
   const gradient = elements(evaluation, 'gradient');
-  // Weights that cancel: an infinite loss, here or beside, has no differences. Its gradient is in
-  // test/routes/negative-weights.test.ts.
+  // Weights that cancel can make the loss infinite, here or at a neighbouring point. Such a loss has no differences:
+  // test/routes/negative-weights.test.ts tests its gradient.
   fc.pre(Math.abs(objective(evaluation)) !== Infinity);
   const bound = 2e-8 * Math.max(1, Math.abs(objective(evaluation)));
   const wrong: object[] = [];
@@ -139,7 +139,7 @@ async function wrongElements(scene: Scene): Promise<object[]> {
       }
       const difference = await centralDifference(scene, row, c, 1e-5 * Math.max(1, Math.abs(x)));
       fc.pre(Math.abs(difference) !== Infinity);
-      // With nothing to divide by PyTorch's mean is NaN, and so is its gradient.
+      // With a denominator of 0, PyTorch's mean and its gradient are NaN.
       const ok = Number.isNaN(difference) ? Number.isNaN(g) : Math.abs(g - difference) <= bound;
       if (!ok) wrong.push({ row, c, g, difference });
     }

@@ -1,4 +1,4 @@
-/** Corrupted batches: what the diagnostics say of them is what a plain loop finds. */
+/** Corrupted batches: the diagnostics must equal the findings of a plain loop. */
 import fc from 'fast-check';
 import { afterAll, expect, test } from 'vitest';
 import { Evaluator } from '../../src/pipeline/evaluator.ts';
@@ -10,7 +10,7 @@ import type { KernelDType } from '../../src/tensor/dtype.ts';
 import { decode, encode } from '../rows.ts';
 import { LIMITS, evaluate } from './batches.ts';
 
-/** Slabs of one row to many, on one worker to three, and without any. */
+/** Pools with slabs of one to many rows, on one to three workers, and one that evaluates inline. */
 const POOLS = (
   [
     [1, 64],
@@ -29,7 +29,7 @@ const evaluators = POOLS.map((pool) => new Evaluator(pool, LIMITS));
 afterAll(() => Promise.all(POOLS.map((pool) => pool.close())));
 
 const IGNORED = -100;
-/** Values that corrupt a tensor; of float16 also the greatest value, and a subnormal one. */
+/** Values that corrupt a tensor. 65,504 is the greatest float16, and 2^-20 is subnormal in float16. */
 const KINDS = [Number.NaN, Infinity, -Infinity, 65_504, 2 ** -20] as const;
 
 interface Corrupted {
@@ -40,7 +40,7 @@ interface Corrupted {
   logits: number[];
   evaluator: number;
   mostLocations: number;
-  /** Some have every row evaluated. */
+  /** Requested outputs. Some of them require the evaluation of every row. */
   outputs: string[];
 }
 
@@ -48,7 +48,7 @@ const corrupted: fc.Arbitrary<Corrupted> = fc
   .record({
     dtype: fc.constantFrom(...KERNEL_DTYPES),
     rows: fc.integer({ min: 1, max: 80 }),
-    // Narrower than a vector, as wide as a tile, and wider.
+    // Rows narrower than a vector, as wide as a tile, and wider.
     classes: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 250, max: 530 })),
     evaluator: fc.nat({ max: POOLS.length - 1 }),
     seed: fc.integer(),
@@ -67,7 +67,7 @@ const corrupted: fc.Arbitrary<Corrupted> = fc
           fc.record({
             kind: fc.constantFrom(...KINDS),
             row: fc.nat({ max: rows - 1 }),
-            // One class, all of them, or all from one on.
+            // Corrupts one or two classes, or all classes from one on.
             from: fc.nat({ max: classes - 1 }),
             span: fc.constantFrom(1, 1, 1, 2, classes),
           }),
@@ -152,7 +152,7 @@ function findByLoop({ dtype, classes, labels, mask, logits: given, mostLocations
   };
 }
 
-/** Values of each row that are looked at for subnormal ones. */
+/** Number of values of each row that are sampled for subnormal values. */
 const SAMPLED = 256;
 
 function findFloat16(finite: readonly number[], sampled: readonly number[], infinite: number): RangeReport {

@@ -16,7 +16,7 @@ function gradientRows(evaluation: Evaluation): string[] {
   );
 }
 
-/** Same when not finite, else within a bound relative to the larger of 1 and what is expected. */
+/** Expects equal non-finite values, or an error within a bound relative to the larger of 1 and the expected value. */
 function expectClose(actual: number, expected: number, bound: number): void {
   if (!Number.isFinite(expected)) expect(actual).toBe(expected);
   else expect(Math.abs(actual - expected)).toBeLessThanOrEqual(bound * Math.max(1, Math.abs(expected)));
@@ -88,7 +88,7 @@ test('splitting the vocabulary leaves the loss and the row losses, and lse to a 
           expectClose(losses[row]!, loss, accuracyOf(batch) * Math.max(1, batch.rows[row]!.mask)),
         );
         expect(split.denominator).toBe(whole.denominator);
-        // The losses of rows differ in a last place.
+        // The losses of rows differ in the last place.
         const worst = { worst_rows: expect.anything() as unknown };
         expect({ ...split.diagnostics, ...worst }).toEqual({ ...whole.diagnostics, ...worst });
       }
@@ -163,7 +163,7 @@ test('one-hot class probabilities are class indices', async () => {
       expectClose(probabilities.loss!, indices.loss!, 1e-12);
       expect(probabilities.denominator).toBe(indices.denominator);
       const gradient = elements(indices, 'gradient');
-      // Rounded to the dtype, two results may be neighbours.
+      // Two results may be neighbours after rounding to the dtype.
       const place = { float16: 2 ** -10, bfloat16: 2 ** -7, float32: 1e-6, float64: 1e-12 }[dtype];
       elements(probabilities, 'gradient').forEach((g, k) => expectClose(g, gradient[k]!, 10 * place));
     }),

@@ -1,4 +1,4 @@
-/** Virtual environments of Python. */
+/** Python virtual environments. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -6,17 +6,17 @@ import path from 'node:path';
 export const ROOT = path.resolve(import.meta.dirname, '../..');
 
 export interface Environment {
-  /** Names the environment, `lossmeter-NAME`. */
+  /** Name of the environment, whose folder is `lossmeter-NAME`. */
   name: string;
-  /** List of packages to install, from the root of the checkout. */
+  /** Path of a list of packages to install, relative to the root of the checkout. */
   requirements: string;
-  /** List of packages that are installed without their dependencies, from the root of the checkout. */
+  /** Path of a list of packages to install without their dependencies, relative to the root of the checkout. */
   alone?: string;
-  /** Files that say what else is, if any. */
+  /** Paths of further files that determine the installed packages. */
   others?: readonly string[];
 }
 
-/** The folder of an environment, which is made where it is missing. @throws Error that names what is missing */
+/** Folder of an environment, which is created when it is missing. @throws Error that names what is missing */
 export function environmentOf({ name, requirements, alone, others = [] }: Environment): string {
   const environment = path.join(ROOT, 'node_modules/.cache', `lossmeter-${name}`);
   const found = spawnSync('python3', ['--version'], { encoding: 'utf8' });
@@ -24,8 +24,8 @@ export function environmentOf({ name, requirements, alone, others = [] }: Enviro
     throw new Error('The tests in Python need python3, 3.11 or later, with venv; there is none on the PATH.');
   }
 
-  // The environment is made for one Python and one list of packages. The stamp is written last: what was interrupted is
-  // made anew.
+  // The environment belongs to one version of Python and one list of packages. The stamp is written last: an interrupted
+  // installation is repeated.
   const stamp = path.join(environment, 'requirements.txt');
   const bare = alone === undefined ? [] : [alone];
   const lists = [requirements, ...bare, ...others].map((file) => readFileSync(path.join(ROOT, file), 'utf8'));

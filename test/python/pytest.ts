@@ -1,18 +1,18 @@
-/** Suites of pytest, each in a virtual environment of its own. */
+/** Suites of pytest, each in its own virtual environment. */
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { RecordedReplies } from '../replies/record.ts';
 import { ROOT, environmentOf, pythonOf } from './environment.ts';
 import type { Environment } from './environment.ts';
 
-/** Exit code of pytest without a test to run. */
+/** Exit code of pytest when no test was selected. */
 const NO_TESTS = 5;
 
-/** Its name is also that of the report, `test-results/NAME.xml`. */
+/** A suite. Its name is also the name of its report, `test-results/NAME.xml`. */
 export interface Suite extends Environment {
-  /** Where pytest runs, from the root of the checkout. */
+  /** Folder in which pytest runs, relative to the root of the checkout. */
   folder: string;
-  /** Its tests, from there. */
+  /** Path of the tests, relative to the folder. */
   tests: string;
 }
 
@@ -26,12 +26,12 @@ export function runSuite({ folder, tests, ...wanted }: Suite, args: readonly str
   ];
   const replies = new RecordedReplies();
   const status = run(pythonOf(environment), [...pytest, ...args], path.join(ROOT, folder), replies.environment);
-  // Arguments may choose tests of another suite.
+  // Arguments may select tests of another suite.
   if (status === NO_TESTS && args.length > 0) return 0;
   return comparesWell(replies) ? status : status || 1;
 }
 
-/** Compares the replies that the tests saw with the OpenAPI document, and reports what differs. */
+/** Compares the replies that the tests received with the OpenAPI document, and prints differences. */
 function comparesWell(replies: RecordedReplies): boolean {
   try {
     replies.end();

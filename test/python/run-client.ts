@@ -1,5 +1,5 @@
 /**
- * Runs the suite of the client against the service. Arguments are pytest's: `npm run test:client -- -k torch`.
+ * Runs the suite of the client against the service. Passes arguments to pytest: `npm run test:client -- -k torch`.
  */
 import { CLIENT, CLIENT_WITH_MINDSPORE } from './suites.ts';
 import { runSuite } from './pytest.ts';

@@ -1,5 +1,5 @@
 /**
- * Runs the Python clients of this folder, which are not ours, against the service. Arguments are pytest's:
+ * Runs the tests of this folder: third-party Python clients against the service. Passes arguments to pytest:
  * `npm run test:python -- -k upload`.
  */
 import { runSuite } from './pytest.ts';

@@ -1,18 +1,18 @@
-/** Suites in Python, each in an environment of its own. */
+/** Suites in Python, each in its own environment. */
 import type { Suite } from './pytest.ts';
 
-/** Clients that are not ours. */
+/** Third-party clients. */
 export const CLIENTS_OF_OTHERS: Suite = {
   name: 'python',
   requirements: 'test/python/requirements.txt',
-  // Its metrics need little of the packages that it requires.
+  // The metrics need few of the dependencies of the packages in this list.
   alone: 'test/python/requirements-alone.txt',
   folder: '.',
   tests: 'test/python',
 };
 
 const FOLDER = 'clients/python';
-/** The same for both: the client itself says what it requires. */
+/** Settings of both suites. The pyproject.toml of the client lists its dependencies. */
 const client = { folder: FOLDER, others: [`${FOLDER}/pyproject.toml`] };
 
 /** The client with the libraries that it works with. */

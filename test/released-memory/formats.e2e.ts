@@ -1,4 +1,4 @@
-/** Memory is overwritten when it is released, and no answer changes by a bit: nobody reads it any more. */
+/** Overwrites memory when it is released. No answer may change by a bit, because released memory must not be read. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,11 +21,11 @@ const POISON = new URL('./poison.ts', import.meta.url).href;
 const ENVIRONMENT = {
   LOSSMETER_KERNEL: 'strict',
   LOSSMETER_WORKERS: '1',
-  // One decoder at a time: what comes next for it waits, and is read late.
+  // Decoders run one at a time, so that their input waits and is read late.
   UV_THREADPOOL_SIZE: '1',
 };
 
-/** Requests that are sent at a time. */
+/** Number of requests that are sent at the same time. */
 const AT_A_TIME = 4;
 
 const ENCODINGS = ['identity', ...CONTENT_ENCODINGS] as const;
@@ -84,7 +84,7 @@ describe('the recorded corpus', () => {
   test('what was answered, in every content encoding and arrival', async () => {
     const answered = readExchanges().filter((one) => one.kept.status < 400 && !isRecording(one));
     for (const [place, [encoding, arrival]] of COMBINATIONS.entries()) {
-      // Half of them each: random batches of one format are alike.
+      // Each combination gets half of the exchanges, because random batches of one format are alike.
       const recoded = answered
         .filter((_, k) => Math.floor(k / 2) % 2 === place % 2)
         .map((one) => recodedAs(encoding, one));
@@ -131,7 +131,7 @@ describe('large bodies', () => {
   });
 
   test('that name files', async () => {
-    // Their bodies are short: they arrive whole in any case.
+    // These bodies are so short that they always arrive whole.
     const whole = COMBINATIONS.filter(([, arrival]) => arrival === 'whole');
     expect(await changed(filesIn(folder), whole)).toEqual([]);
   });

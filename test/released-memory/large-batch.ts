@@ -19,7 +19,7 @@ const floats = (shape: readonly number[], scale: number): Tensor => {
 
 const logits = floats([ROWS, CLASSES], 20);
 const tensors = {
-  // Class probabilities, which are held while the logits stream.
+  // Class probabilities are held while the logits stream.
   label: floats([ROWS, CLASSES], 1 / CLASSES),
   input_mask: floats([ROWS], 1),
   weight: floats([CLASSES], 2),
@@ -31,7 +31,7 @@ const options = { reduction: 'sum', outputs };
 
 const ACCEPTED = ['application/json', 'application/vnd.msgpack', 'application/vnd.safetensors'];
 
-/** A request by the name that a test shows. */
+/** A request with the name that a test shows. */
 export type Named = readonly [name: string, request: HttpRequest & { readonly body: Uint8Array }];
 
 const posted = (path: string, { headers, body }: Encoded, added: HttpRequest['headers'] = {}): Named[1] => ({
@@ -85,7 +85,7 @@ export function filesIn(folder: string): Named[] {
   const batches: [string, object][] = [
     ['large', { ...ofLarge, options }],
     ['small', { ...referring('small.safetensors', small), options }],
-    // The rows are an axis of classes then, which is moved.
+    // The classes are the first axis, so the logits are transposed.
     ['moved', { ...referring('large.safetensors', { logits }), label, options: { ...options, class_axis: 0 } }],
     ['logits in a file', { ...tensors, ...referring('large.safetensors', { logits }), options }],
     ['label in a file', { ...referring('large.safetensors', { label: 0 }), logits, options }],

@@ -1,10 +1,10 @@
-/** The mode sees each mistake that a release can be. */
+/** Checks that the poison mode detects each mistake in a release of memory. */
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 
 const POISON = new URL('./poison.ts', import.meta.url).href;
 
-/** Runs a module in the mode. @returns all that it wrote */
+/** Runs a module in the poison mode. @returns its output */
 function run(source: string): string {
   const args = [`--import=${POISON}`, '--input-type=module', '--eval', source];
   const { stdout, stderr } = spawnSync(process.execPath, args, {
@@ -14,7 +14,7 @@ function run(source: string): string {
   return stdout + stderr;
 }
 
-/** Keeps the only thread of the pool busy, so that what comes next begins after the release. */
+/** Keeps the only thread of libuv's pool busy, so that later work begins after the release. */
 const BUSY = `
   import { pbkdf2 } from 'node:crypto';
   pbkdf2('password', 'salt', 100_000, 64, 'sha512', () => undefined);

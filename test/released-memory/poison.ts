@@ -1,13 +1,13 @@
 /**
- * Preloaded into a service and its threads. Production code releases memory by `transfer(0)`: here the memory is
- * overwritten first, so that a later read by native code (zlib, a socket) gets wrong bytes. It is kept for a while, and a
- * later write to it is an error.
+ * Preloaded into a service and its threads. Production code releases memory by `transfer(0)`. This file overwrites the
+ * memory first, so that a later read by native code (zlib, a socket) gets wrong bytes. It keeps the memory for a while, so
+ * that a later write to it is detected as an error.
  */
 import { isMainThread, isMarkedAsUntransferable } from 'node:worker_threads';
 
 const POISON = 0xa5;
 
-/** Released bytes that are kept, in each thread. */
+/** Limit of the released bytes that each thread keeps. */
 const MAX_KEPT_BYTES = 2 ** 25;
 
 const INTACT = Buffer.alloc(65_536, POISON);
@@ -17,14 +17,14 @@ const kept: ArrayBuffer[] = [];
 let keptBytes = 0;
 let released = 0;
 
-/** @throws Error for memory of Node's pool, and when memory that was released before has been written to since */
+/** @throws Error for memory of Node's buffer pool, and when memory was written to after its release */
 function release(buffer: ArrayBuffer): void {
   if (isMarkedAsUntransferable(buffer)) throw new Error('poison: memory of a pool is released, which others share');
   if (buffer.byteLength > 0) {
     new Uint8Array(buffer).fill(POISON);
     released++;
   }
-  // Detaches the buffer and leaves its memory where it is.
+  // Detaches the buffer without copying its memory.
   const memory = transfer.value!.call(buffer, undefined);
   kept.push(memory);
   keptBytes += memory.byteLength;

@@ -32,7 +32,7 @@ const record = (url: string, run: string, step: number, numerator = 1): Promise<
     body: JSON.stringify({ numerator, denominator: 1 }),
   });
 
-/** Shape of 64 MB of logits. */
+/** Shape of the logits, which have 64 MB. */
 const ROWS = 4000;
 const CLASSES = 4000;
 
@@ -58,7 +58,7 @@ describe.each<ProxyName>(['haproxy', 'nginx'])('%s', (name) => {
     const expected = (await direct.json()) as { loss: number };
     const sending = request(`${proxy.url}/v1/cross-entropy`, { method: 'POST', headers });
     const answered = once(sending, 'response') as Promise<[import('node:http').IncomingMessage]>;
-    // Half of it, without a length: what buffers requests would have no replica see any of it.
+    // Sends half of the body, in chunked encoding. A proxy that buffers requests would send nothing to a replica yet.
     const half = body.byteLength / 2;
     sending.write(body.subarray(0, half));
     await expect.poll(() => underWay(), { timeout: 10_000 }).toBe(1);
@@ -87,7 +87,7 @@ describe.each<ProxyName>(['haproxy', 'nginx'])('%s', (name) => {
     await expect.poll(() => [...seen.keys()]).toEqual([0]);
     const delays: number[] = [];
     for (let step = 1; step <= 12; step++) {
-      // The replicas in turn: one of them has the stream.
+      // Records on the replicas in turn. One of them serves the stream.
       expect((await record(replicas[step % 3]!.url, run, step)).status).toBe(201);
       const recorded = performance.now();
       await expect.poll(() => seen.has(step), { interval: 5, timeout: 5000 }).toBe(true);
@@ -108,7 +108,7 @@ describe.each<ProxyName>(['haproxy', 'nginx'])('%s', (name) => {
   });
 
   test.each(NAMES)('keeps the name %j', async (given) => {
-    // Of 256 characters at most, for each of the proxies.
+    // A different run for each proxy, with at most 256 characters in its name.
     const run = given.length > 200 ? given : `${given}, ${name}`;
     const path = encodeURIComponent(run);
     expect((await record(proxy.url, path, 7)).status).toBeOneOf([200, 201]);
@@ -167,7 +167,7 @@ async function metricsOf(replica: Replica): Promise<string> {
   return (await fetch(`${replica.url}/metrics`)).text();
 }
 
-/** Evaluations under way on all replicas. */
+/** Number of evaluations in progress on all replicas. */
 async function underWay(): Promise<number> {
   const texts = await Promise.all(replicas.map(metricsOf));
   return texts.reduce((sum, text) => sum + Number(/^lossmeter_requests_in_flight (\d+)$/m.exec(text)?.[1] ?? 0), 0);

@@ -9,7 +9,7 @@ import { freePort } from '../../bench/free-port.ts';
 
 const READY_WITHIN_MS = 10_000;
 
-/** Load balancers of Debian, with the configuration that deploy/ has for each. */
+/** Load balancers in Debian, with their configurations in deploy/. */
 const PROXIES = {
   haproxy: {
     program: '/usr/sbin/haproxy',
@@ -37,7 +37,7 @@ export interface Proxy extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Starts a load balancer before replicas, with the configuration of deploy/ and other addresses. */
+/** Starts a load balancer in front of replicas, with the configuration of deploy/ but local addresses. */
 export async function startProxy(name: ProxyName, replicas: readonly number[]): Promise<Proxy> {
   const { program, configuration, args, port: declared, portAs } = PROXIES[name];
   if (!existsSync(program)) throw new Error(`no ${program}: install the package ${name} of Debian`);
@@ -52,7 +52,7 @@ export async function startProxy(name: ProxyName, replicas: readonly number[]): 
     if (!text.includes(from)) throw new Error(`${configuration} has no ${from}`);
     text = text.replaceAll(from, to);
   }
-  // Paths that Debian's nginx may only write as root.
+  // Replaces the default paths of Debian's nginx, which only root may write.
   if (name === 'nginx') {
     const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
       (path) => `${path}_temp_path ${folder}/${path};`,

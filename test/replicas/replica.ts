@@ -8,7 +8,7 @@ import { freePort } from '../../bench/free-port.ts';
 const SERVICE = fileURLToPath(new URL('../../src/cli/bin.js', import.meta.url));
 const READY_WITHIN_MS = 30_000;
 
-/** A replica of the service in its own process, which can be ended and started again at its port. */
+/** A replica of the service in its own process, which can be ended and restarted on its port. */
 export class Replica implements AsyncDisposable {
   readonly port: number;
   readonly #environment: NodeJS.ProcessEnv;
@@ -33,7 +33,7 @@ export class Replica implements AsyncDisposable {
     return this.#process!.pid!;
   }
 
-  /** Starts it, and waits until it is ready. */
+  /** Starts the replica, and waits until it is ready. */
   async run(): Promise<void> {
     this.#process = spawn(process.execPath, [SERVICE, 'serve'], {
       stdio: ['ignore', 'inherit', 'inherit'],
@@ -51,7 +51,7 @@ export class Replica implements AsyncDisposable {
     }
   }
 
-  /** Ends it by a signal. Resolves when it has ended. */
+  /** Ends the replica by a signal. Resolves when it has ended. */
   async end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#process!;
     if (child.exitCode !== null || child.signalCode !== null) return;

@@ -1,4 +1,4 @@
-/** A training over replicas of which one is killed, one is drained, and whose database restarts. */
+/** A training over replicas. One replica is killed, one is drained, and their database restarts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { PostgresServer } from '../postgres/server.ts';
@@ -10,7 +10,7 @@ const RANKS = 8;
 const STEPS = 250;
 const WATCHERS = 3;
 
-/** Steps of a curve, without times and numbers of changes. */
+/** Steps of a curve, without times and sequence numbers. */
 async function curveOf(url: string, run: string): Promise<unknown[]> {
   const answer = await fetch(`${url}/v1/runs/${run}/export?format=jsonl&of=steps`);
   expect(answer.status).toBe(200);

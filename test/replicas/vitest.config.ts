@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** Tests of replicas behind real load balancers on a real database; `npm test` has none of them. */
+/** Tests of replicas behind real load balancers on a real database. `npm test` does not run them. */
 export default defineConfig({
   ...base,
   test: {

@@ -1,7 +1,7 @@
-/** Examples and defaults of an OpenAPI document, each with the schema that it belongs to. */
+/** Examples and defaults of an OpenAPI document, each with its schema. */
 
 export interface Example {
-  /** Where it stands: a JSON pointer. */
+  /** JSON pointer to the example. */
   readonly pointer: string;
   readonly value: unknown;
   readonly schema: object;
@@ -13,10 +13,10 @@ interface Part {
 
 const isPart = (value: unknown): value is Part => typeof value === 'object' && value !== null;
 
-/** Finds them by their names, wherever they stand. */
+/** Finds examples and defaults at any depth by their keywords. */
 export function* examplesOf(part: unknown, pointer = ''): Generator<Example> {
   if (!isPart(part)) return;
-  // Names of properties, and not keywords.
+  // The members are names of properties or schemas, not keywords.
   const isNames = /\/(?:properties|patternProperties|schemas)$/.test(pointer);
   for (const [name, inner] of Object.entries(part)) {
     const at = `${pointer}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
@@ -26,7 +26,7 @@ export function* examplesOf(part: unknown, pointer = ''): Generator<Example> {
 }
 
 function* namedExamples(part: Part, name: string, inner: unknown, pointer: string): Generator<Example> {
-  // A media type and a parameter have a schema beside their examples; a schema is one.
+  // Media types and parameters have a `schema` member; otherwise the part itself is the schema.
   const schema = isPart(part['schema']) ? part['schema'] : part;
   if (name !== 'examples') yield { pointer, value: inner, schema };
   else if (Array.isArray(inner)) {

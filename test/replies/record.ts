@@ -12,10 +12,10 @@ import type { Document } from './reply-check.ts';
 
 const RECORDER = fileURLToPath(new URL('./recorder.cjs', import.meta.url));
 
-/** Faults that a report names. */
+/** Greatest number of faults in a report. */
 const MOST_FAULTS = 20;
 
-/** Compiles the schemas of the document, once in a process. */
+/** Check with the compiled schemas of the document, created once per process. */
 let check: ReplyCheck | undefined;
 
 /** A folder of recorded replies. */
@@ -25,16 +25,16 @@ export class RecordedReplies {
   #count = 0;
 
   constructor() {
-    // A service may run as another user.
+    // A service may run as another user, who must write here.
     chmodSync(this.#folder, 0o777);
   }
 
-  /** Replies compared so far. */
+  /** Number of replies compared so far. */
   get count(): number {
     return this.#count;
   }
 
-  /** Variables of the environment by which a process of Node.js records. */
+  /** Environment variables that make a Node.js process record its replies. */
   get environment(): { RECORDED_REPLIES: string; NODE_OPTIONS: string } {
     const options = process.env['NODE_OPTIONS'] ?? '';
     const preload = `--require=${JSON.stringify(RECORDER)}`;
@@ -44,18 +44,18 @@ export class RecordedReplies {
     };
   }
 
-  /** Records those of this process, and of all that it starts. */
+  /** Records the replies of this process, and of all processes that it starts. */
   recordHere(): void {
     Object.assign(process.env, this.environment);
     createRequire(import.meta.url)(RECORDER);
   }
 
-  /** Compares what has come since the last call. @throws Error that says in what replies differ from the document */
+  /** Compares the replies since the last call with the document. @throws Error that lists the differences */
   compare(): void {
     this.#compare(this.#recordings.ended());
   }
 
-  /** Compares what is left, and removes the folder. */
+  /** Compares the remaining replies, including unfinished ones, and removes the folder. */
   end(): void {
     try {
       this.#compare([...this.#recordings.ended(), ...this.#recordings.unfinished()]);

@@ -1,16 +1,16 @@
-/** Replies that recorder.cjs wrote. */
+/** Reads the replies that recorder.cjs wrote. */
 import { closeSync, existsSync, fstatSync, openSync, readSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A reply of the service. */
 export interface Reply {
-  /** Method and target of the request; undefined where it could not be read. */
+  /** Method and target of the request; undefined when the request could not be parsed. */
   readonly method?: string;
   readonly url?: string;
   readonly status: number;
-  /** By their names in lower case. */
+  /** Headers by lower-case name. */
   readonly headers: Readonly<Record<string, unknown>>;
-  /** Undefined where the reply did not come to its end. */
+  /** Body; undefined for an unfinished reply. */
   readonly body: Buffer | undefined;
 }
 
@@ -20,7 +20,7 @@ type Part = { reply: number; bytes: number } & (({ part: 'head' } & Head) | { pa
 
 const LINE_FEED = 0x0a;
 
-/** The replies in a folder, read as they come. */
+/** Replies in a folder, read incrementally. */
 export class Recordings {
   readonly #folder: string;
   readonly #files = new Map<string, RecordedFile>();
@@ -38,7 +38,7 @@ export class Recordings {
     }
   }
 
-  /** Replies that have begun and not ended. */
+  /** Replies that have begun but not ended. */
   *unfinished(): Generator<Reply> {
     for (const file of this.#files.values()) yield* file.unfinished();
   }
@@ -74,7 +74,7 @@ class RecordedFile {
     for (const { head } of this.#begun.values()) yield { ...head, body: undefined };
   }
 
-  /** The parts that are whole and have not been read. */
+  /** Complete parts that have not been read yet. */
   *#parts(): Generator<[Part, Buffer]> {
     const came = this.#read();
     let at = 0;

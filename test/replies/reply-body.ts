@@ -1,4 +1,4 @@
-/** Bodies of replies as the values that the schemas of the document describe. */
+/** Decodes bodies of replies to the values that the schemas of the document describe. */
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { Unpackr } from 'msgpackr';
 import { DTYPES, DTYPE_BYTES, ELEMENT_TYPES, isDType } from '../../src/tensor/dtype.ts';
@@ -9,19 +9,19 @@ import type { Reply } from './recordings.ts';
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: false });
 
-/** Elements of a tensor in MessagePack that are looked at: all are of its dtype. */
+/** Number of elements of a MessagePack tensor that are checked. All elements have the same dtype. */
 const MOST_ELEMENTS = 4096;
 
 const DECODERS: Readonly<Record<string, (bytes: Buffer) => Buffer>> = { gzip: gunzipSync, deflate: inflateSync };
 
-/** @throws Error for a body that is not of its media type */
+/** @throws Error for a body that does not match its media type */
 export function readBody(mediaType: string, { headers, body }: Reply & { body: Buffer }): unknown {
   const encoding = headers['content-encoding'];
   const bytes = encoding === undefined ? body : DECODERS[encoding as string]!(body);
   if (/^application\/(?:\w+\+)?json$/.test(mediaType)) return JSON.parse(bytes.toString());
   if (mediaType.endsWith('msgpack')) return describedValue(unpackr.unpack(bytes));
   if (mediaType === 'application/octet-stream') {
-    // Of the Open Inference Protocol: tensors stand behind the JSON.
+    // Open Inference Protocol: binary tensors follow the JSON.
     return JSON.parse(bytes.toString('utf8', 0, Number(headers['inference-header-content-length'])));
   }
   if (mediaType === 'application/vnd.safetensors') readSafetensors(bytes);
@@ -29,8 +29,8 @@ export function readBody(mediaType: string, { headers, body }: Reply & { body: B
 }
 
 /**
- * A value of MessagePack in the JSON form of the document: numbers that JSON cannot represent are text, a tensor has its
- * elements as an array, and an array of msgpack-numpy is such a tensor.
+ * Converts a MessagePack value to the JSON form of the document. Numbers that JSON cannot represent become text. Tensors,
+ * and arrays of msgpack-numpy, become tensors with an array of elements.
  */
 function describedValue(value: unknown): unknown {
   if (typeof value === 'bigint') return Number(value);

@@ -13,7 +13,7 @@ interface OperationObject {
   responses: Record<string, ResponseObject>;
 }
 
-/** The parts of a document that replies are compared with. */
+/** Parts of a document with which replies are compared. */
 export interface Document {
   paths: Record<string, Record<string, OperationObject>>;
 }
@@ -23,12 +23,12 @@ interface Path {
   readonly methods: Record<string, OperationObject>;
 }
 
-/** Paths that the document does not have: pages and their files, the document itself. */
+/** Paths that the document does not describe: pages, their files, and the document itself. */
 const PAGES = /^\/(?:$|docs(?:\/|$)|openapi\.json$|assets\/|runs(?:\/|$)|compare(?:\/|$)|favicon)/;
 
 const OPEN_INFERENCE = /^\/v2(?:\/|$)/;
 
-/** An operation with every problem, and one with every error of the Open Inference Protocol. */
+/** Operations whose 400 response describes every problem, and every error of the Open Inference Protocol. */
 const REFUSING = { problem: 'POST /v1/cross-entropy', error: 'POST /v2/models/cross_entropy/infer' };
 
 export class ReplyCheck {
@@ -44,7 +44,7 @@ export class ReplyCheck {
     }));
   }
 
-  /** Sentences that say in what a reply differs from the document. */
+  /** Messages about the differences of a reply from the document. */
   faults(reply: Reply): string[] {
     const path = reply.url?.split('?', 1)[0];
     const name = `${reply.method ?? '(no method)'} ${path ?? '(no path)'}`;
@@ -53,10 +53,10 @@ export class ReplyCheck {
 
   #faults(reply: Reply, path: string | undefined): string[] {
     const { method = '', status } = reply;
-    // Written where the client has left: nobody sees it.
+    // The client had disconnected, and received no reply.
     if (status === ERRORS.client_closed.status) return [];
     const known = this.#paths.find(({ pattern }) => path !== undefined && pattern.test(path));
-    // A HEAD is answered like a GET, without the body.
+    // The answer to HEAD is the answer to GET without its body.
     const operation = known?.methods[(method === 'HEAD' ? 'GET' : method).toLowerCase()];
     if (operation !== undefined) {
       const response = operation.responses[status];
@@ -67,7 +67,7 @@ export class ReplyCheck {
     return ['the document does not have this operation'];
   }
 
-  /** The response of any refusal: its status is that of its code. */
+  /** Response object for refusals of requests that match no operation, for every status. */
   #refusal(path: string | undefined): ResponseObject {
     const [method, url] = REFUSING[path !== undefined && OPEN_INFERENCE.test(path) ? 'error' : 'problem'].split(' ');
     const { content } = this.#document.paths[url!]![method!.toLowerCase()]!.responses['400']!;

@@ -2,7 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 
-/** Mismatches of a value that are named. */
+/** Greatest number of reported mismatches of a value. */
 const MOST_MISMATCHES = 5;
 
 /** Compares values with schemas of an OpenAPI 3.1 document: JSON Schema 2020-12. */
@@ -14,7 +14,7 @@ export class Schemas {
     formats.default(this.#ajv);
   }
 
-  /** Sentences that say where a value differs from a schema. */
+  /** Messages about the places where a value differs from a schema. */
   mismatches(schema: object, value: unknown): string[] {
     const validate = this.#validators.get(schema) ?? this.#ajv.compile(schema);
     this.#validators.set(schema, validate);

@@ -1,11 +1,11 @@
 /**
- * Vitest setup of every suite: each reply of a service, in this process or in one that it starts, is compared with the
- * OpenAPI document after the test that it belongs to.
+ * Vitest setup of every suite. After each test it compares the replies of services, in this process and in processes that
+ * it starts, with the OpenAPI document.
  */
 import { afterAll, afterEach, vi } from 'vitest';
 import { RecordedReplies } from './record.ts';
 
-// Where files of tests share a process, each has modules of tests of its own; those of the service are shared.
+// When test files share a process, each file gets its own instances of test modules. Service modules are shared.
 vi.resetModules();
 
 const replies = new RecordedReplies();

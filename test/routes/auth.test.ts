@@ -27,7 +27,7 @@ const keys = writeKeyOfEachScope(
   entryOf('both', both, { scopes: ['evaluate', 'read'] }),
 );
 
-/** Every route, also those that the manual hides. */
+/** Every route, including routes that the manual hides. */
 const routes: RouteOptions[] = [];
 const collect = (message: unknown): void => {
   const { fastify } = message as { fastify: FastifyInstance };
@@ -63,7 +63,7 @@ const operations = Object.entries(paths).flatMap(([path, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
 );
 
-/** Scope that the manual gives an operation. */
+/** Scope of an operation in the manual. */
 function documentedAccess({ operationId, security }: Operation): Access {
   expect(security, `${operationId} does not say its scope`).toBeDefined();
   if (security!.length === 0) return 'open';
@@ -72,7 +72,7 @@ function documentedAccess({ operationId, security }: Operation): Access {
   return (scopes || 'any') as Access;
 }
 
-/** Calls with no key, with wrong keys and with each scope, and expects the answers that the access calls for. */
+/** Calls without a key, with wrong keys and with each scope, and expects the answers that the access requires. */
 async function expectAccess(method: string, path: string, access: Access): Promise<void> {
   const passes = async (headers: Record<string, string>): Promise<void> => {
     const { code, status } = await call(method, path, headers);
@@ -104,7 +104,7 @@ describe('every operation takes the scope that the manual says', () => {
     const access = documentedAccess(operation);
     await expectAccess(method, path, access);
     const refusals = Object.keys(operation.responses).filter((status) => ['401', '403'].includes(status));
-    // A page of another origin is refused without keys too.
+    // Pages of other origins get a 403 also from operations that require no key.
     expect(refusals).toEqual(access === 'open' ? ['403'] : ['401', '403']);
   });
 
@@ -197,7 +197,7 @@ describe('a key is taken', () => {
     [{ authorization: `BEARER   ${keys.evaluate}` }],
     [{ 'X-API-Key': keys.evaluate }],
     [{ ...bearer(keys.evaluate), 'x-api-key': keys.evaluate }],
-    // What a proxy asked for itself.
+    // Basic credentials may belong to a proxy.
     [{ authorization: 'Basic dTpw', 'x-api-key': keys.evaluate }],
     [bearer(both)],
     [bearer(keys.admin)],
@@ -267,7 +267,7 @@ describe('without keys', () => {
 });
 
 describe('the log', () => {
-  /** Numbers of a tensor in which nothing else is written. */
+  /** Recognisable numbers of tensors, which occur nowhere else. */
   const [secretLogit, secretLabel] = [1234.5678, 31_337];
 
   async function withLog(act: (url: string) => Promise<void>): Promise<string> {
@@ -312,7 +312,7 @@ describe('the log', () => {
     expectNoSecrets(log);
     expect(log).toContain('"keyName":"evaluate"');
     expect(log).toContain('"keyName":"read"');
-    // Refusals say where it was, and not what.
+    // Refusals log the place of a value, but not the value.
     expect(log).toContain('"code":"invalid_label","at":["/label/data/0"]');
     expect(log).not.toContain(String(secretLabel));
   });

@@ -239,7 +239,7 @@ describe('numbers without a dtype that are shaped like the logits', () => {
 
   test.each([JSON_TYPE, MSGPACK])('are class probabilities though they are whole, in %s', async (type) => {
     for (const given of [oneHot, { data: oneHot }, { shape: [2, 2], data: oneHot.flat() }]) {
-      // The label before the logits and behind them.
+      // Sends the label before and after the logits.
       for (const request of [
         { label: given, logits: scores, options },
         { options, logits: scores, label: given },

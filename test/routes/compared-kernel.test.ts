@@ -19,7 +19,7 @@ const PAIRS = FLOAT_DTYPES.flatMap((logits) => FLOAT_DTYPES.map((reference) => [
 
 const rowOf = (dtype: FloatDType, values: number[]) => ({ dtype, shape: [1, 3], data: encode(dtype, values) });
 
-/** The dtype whose kernel computes the divergence of a pair, as it is called. */
+/** Dtype of the kernel that is called to compute the divergence of a pair. */
 function calledFor([logits, reference]: readonly [FloatDType, FloatDType], scale: number): FloatDType {
   const { bindings, memory } = compile('strict').make();
   const called: FloatDType[] = [];

@@ -25,7 +25,7 @@ async function start(config: Partial<Config>): Promise<void> {
   ({ port } = app.server.address() as AddressInfo);
 }
 
-/** Opens a connection that the service knows. @returns resolves when it is closed */
+/** Opens a connection, and waits until the service has accepted it. @returns `closed` resolves when it is closed */
 async function open(): Promise<{ socket: Socket; closed: Promise<unknown>; isClosed: () => boolean }> {
   const before = app.openConnections();
   const accepted = once(app.server, 'connection');
@@ -50,7 +50,7 @@ describe('idle connections of an address', () => {
     await open();
     await held[0]!.closed;
     expect(held.slice(1).map(({ isClosed }) => isClosed())).toEqual([false, false]);
-    // One with a request under way is not idle, and is not closed.
+    // A connection with a request in progress is not idle, and is not closed.
     held[1]!.socket.write('POST /v1/cross-entropy HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n');
     held[1]!.socket.write('content-length: 10\r\n\r\n');
     await once(app.server, 'request');

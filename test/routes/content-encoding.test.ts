@@ -100,7 +100,7 @@ describe.each(Object.entries(PARTS))('%s', (_, { encoding, body }) => {
 
 test('zstd frames of every kind of header are read', async () => {
   const { loss } = (await service.post(REQUEST)).body;
-  // Lengths of the content in one, two and four bytes, with repeated blocks and large ones.
+  // Content lengths that take one, two and four bytes, with repeated and large blocks.
   for (const spaces of [0, 255, 256, 70_000, 300_000]) {
     const body = Buffer.concat([' '.repeat(spaces), TEXT].map((part) => zstdCompressSync(Buffer.from(part))));
     const twice = Buffer.concat([
@@ -140,7 +140,7 @@ test('skippable frames of zstd cost next to nothing', async () => {
   const began = performance.now();
   const answer = await service.post(many, { headers: { 'content-encoding': 'zstd' } });
   expect(answer.status).toBe(200);
-  // A turn of the decoder for each took more than a second.
+  // A separate turn of the decoder for each frame took more than a second.
   expect(performance.now() - began).toBeLessThan(500);
 });
 
@@ -181,11 +181,11 @@ test('a client that leaves within an encoded body leaves nothing behind', async 
   expect((await service.post(REQUEST)).status).toBe(200);
 });
 
-/** A zlib stream that goes on in blocks without content (RFC 1951, 3.2.4), and never ends. */
+/** Head and empty block of an endless zlib stream (RFC 1951, 3.2.4). */
 const ZLIB_HEAD = Buffer.from([0x78, 0x9c]);
 const EMPTY_BLOCK = Buffer.from([0, 0, 0, 0xff, 0xff]);
 
-/** A zstd frame of blocks without content. */
+/** Head of a zstd frame, for blocks without content. */
 const ZSTD_HEAD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x00]);
 
 describe.each<[what: string, encoding: string, head: Buffer, endless: Buffer]>([

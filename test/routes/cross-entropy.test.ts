@@ -56,7 +56,7 @@ describe('the media type of the answer', () => {
     'Application/JSON; charset="utf-8"; q=0.9',
     'application/*;version=1',
     'text/html, application/json;q=0.5',
-    // Java's HttpURLConnection.
+    // Accept header of Java's HttpURLConnection.
     'text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2',
     'text/plain;title="a, b;q=0", application/json',
     'application/vnd.msgpack;q=0.5, application/json;charset=utf-8;q=0.8',

@@ -1,4 +1,4 @@
-/** The table of edge cases in the semantics: each is named by its row. */
+/** Edge cases of the table in the semantics. Each test is named by its row. */
 import { describe, expect, test } from 'vitest';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { gradient, nll } from '../reference.ts';

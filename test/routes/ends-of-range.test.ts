@@ -1,4 +1,4 @@
-/** Losses and gradient norms near the ends of float64's range: right values by 60 digits, whole and over shards. */
+/** Losses and gradient norms near the ends of float64's range, whole and over shards, against 60-digit arithmetic. */
 import { Decimal } from 'decimal.js';
 import { describe, expect, test } from 'vitest';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
@@ -10,7 +10,7 @@ import type { Answer } from '../service.ts';
 
 interface Case {
   logits: number[];
-  /** A class, or the probabilities of all. */
+  /** A class index, or the probabilities of all classes. */
   label: number | number[];
   weight?: number[];
   mask?: number;
@@ -68,7 +68,7 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     };
     const { body } = await service.post(request);
     const [first] = body.outputs['gradient']!.data as unknown as number[];
-    // 1e200·s_0·sech²(700 / 1.4), by 50 digits; sech² alone is 2e-434.
+    // 1e200·s_0·sech²(700 / 1.4), computed with 50 digits. sech² alone is 2e-434.
     expect(first! / 1.628740978639799e-234).toBeCloseTo(1, 11);
   });
 
@@ -165,5 +165,17 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     for (const { body } of [await post(requestOf('float64', given, [0, 2])), await combine('float64', given)]) {
       expect(body.loss).toBe(Infinity);
     }
+  });
+
+  test.each([
+    ['lse²', 1e155, 1, 1e306],
+    ['λ·lse²', 1e157, 1e-5, 1e305],
+  ])('keep a z-loss whose %s is beyond float64', async (_name, lse, mask, zLoss) => {
+    const input_mask = tensor('float64', [1], [mask]);
+    const logits = tensor('float64', [1, 2], [lse, 0]);
+    const options = { lse_square_scale: 1e-4, reduction: 'sum', outputs: ['per_token_loss'] };
+    const { body } = await post({ logits, label: [0], input_mask, options });
+    expect(body.z_loss / zLoss).toBeCloseTo(1, 12);
+    expect(body.loss! / zLoss).toBeCloseTo(1, 12);
   });
 });

@@ -7,7 +7,7 @@ const service = Service.start({ maxBodyBytes: 1024 });
 
 const BODY = JSON.stringify({ logits: [[1, 2, 3]], label: [2] });
 
-/** Sends bytes, and resolves with all that comes until the server closes. */
+/** Sends bytes, and resolves to everything received until the server closes. */
 async function send(bytes: string): Promise<string> {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);
@@ -21,7 +21,7 @@ async function send(bytes: string): Promise<string> {
   return answer;
 }
 
-/** Sends a head with `Expect: 100-continue`, and the body after a 100. @returns the conversation until the server closes */
+/** Sends a head with `Expect: 100-continue`, and the body after a 100. @returns everything received until the close */
 async function converse(head: Record<string, string>): Promise<{ answer: string; sentBody: boolean }> {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);

@@ -1,6 +1,6 @@
 /**
- * Rows whose label, maximum and offset lie far apart, as masks of −1e30 make them. The softmax may not be rebuilt from
- * lse or nll there: both have the rounding of the largest number that they were made of.
+ * Rows whose label, maximum and offset lie far apart, for example through masks of −1e30. The softmax must not be computed
+ * from lse or nll there: both have the rounding error of the largest number in their computation.
  */
 import { describe, expect, test } from 'vitest';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
@@ -112,7 +112,7 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     const label = [2, 3, 3];
     const options = { semantics: 'torch', reduction: 'sum', check_for_nan_in_loss_and_grad: true } as const;
     const tolerance = dtype === 'float64' ? 1e-12 : 2e-6;
-    /** Error of the sum of the losses of weight 1. */
+    /** Norm of the gradient of the sum of the losses, with masks of 1. */
     const norm = Math.sqrt(
       exactSum(
         rows.flatMap((row, r) => Array.from(gradient(row, new Float64Array(4).with(label[r]!, 1)), (g) => g * g)),

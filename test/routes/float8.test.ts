@@ -29,7 +29,7 @@ const numbersOf = (dtype: FloatDType, numbers: number[]): object => ({
   data: encode(dtype, numbers),
 });
 
-/** An answer without what only names the dtype. */
+/** An answer without the fields that name the dtype. */
 function results({ status, body }: Answer): unknown {
   expect(status, JSON.stringify(body)).toBe(200);
   const { kernel: _, diagnostics, ...rest } = body;

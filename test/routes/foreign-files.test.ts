@@ -1,4 +1,4 @@
-/** Files of other formats that are posted as they are. */
+/** Files of other formats that are posted unchanged. */
 import { expect, test } from 'vitest';
 import { FOREIGN_FILES } from '../foreign-files.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';

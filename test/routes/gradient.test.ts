@@ -10,7 +10,7 @@ import { LABEL, LOGITS, float64, numbers, rowsOf, tensor } from './known-batch.t
 const service = Service.start();
 const confined = Service.start({ maxBytesInFlight: 1_400_000 });
 
-/** Posts in MessagePack, where tensors are bytes. */
+/** Posts MessagePack, in which tensors are bytes. */
 const post = (request: object, to = service): Promise<Answer> =>
   to.post(request, { type: MSGPACK, headers: { accept: MSGPACK } });
 
@@ -95,7 +95,7 @@ describe('rows of which nothing is to be learnt have the gradient 0:', () => {
   test('those beyond the shift', async () => {
     const rows = await request({ options: { shift: 2 } });
     expect(rows.slice(1)).toEqual([zero, zero]);
-    // Scored against the label two rows on.
+    // Row 0 is scored against the label of row 2.
     expect(rows[0]![0]).toBeLessThan(0);
   });
 

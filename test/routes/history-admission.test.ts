@@ -68,7 +68,7 @@ describe('event streams', () => {
 });
 
 describe('memory that reads of the history hold', () => {
-  // Slabs have a quarter: the rest has room for one answer.
+  // A quarter of the limit is reserved for slabs. The rest has room for one answer.
   const service = Service.start({ maxBytesInFlight: 2 ** 20 });
 
   test('is on the account of the service before it is taken', async () => {
@@ -111,7 +111,7 @@ test.each(['/v1/runs/long/export', '/v1/runs/long/steps?limit=10000', '/v1/runs/
     const response = await fetch(url + path, { method: 'HEAD' });
     expect([response.status, response.headers.get('content-length')]).toEqual([200, null]);
     await sleep(300);
-    // The pages of the first 64 KB and the one that was under way, of 11.
+    // Pages with the first 64 KB plus the page in progress, out of 11 pages.
     expect(pages.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBeLessThanOrEqual(5);
   },
 );

@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const apiKeysFile = join(folder, 'keys.json');
 const keys = writeKeyOfEachScope(apiKeysFile);
 
-/** Status, media type and problem of a request whose head is given. */
+/** Sends a request head. @returns status, media type and problem */
 async function ask(service: Service, ...lines: string[]) {
   const { status, headers, body } = await exchange(service.url, [Buffer.from(`${lines.join('\r\n')}\r\n\r\n`)]);
   return {
@@ -26,7 +26,7 @@ const PROBLEM = 'application/problem+json';
 const local = Service.start();
 const named = Service.start({ allowedHosts: 'gpu-1.example.org, [fe80::1]' });
 const keyed = Service.start({ apiKeysFile });
-// What the configuration says counts; the tests listen on loopback all the same.
+// The configured host decides, although the test service listens on loopback.
 const open = Service.start({ host: '0.0.0.0' });
 
 describe('on loopback without keys', () => {

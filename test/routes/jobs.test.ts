@@ -34,7 +34,7 @@ const jobs = new JobClient(() => service.url);
 
 const METRICS = ['ece', 'standard_error', 'sequence_perplexity', 'bits_per_byte'];
 
-/** Compares with the reference in the place of the logits. */
+/** Names of tensors that swap the logits and the reference. */
 const SWAPPED = { logits: 'reference', reference: 'logits' };
 
 describe('a job', () => {

@@ -18,7 +18,7 @@ import { MSGPACK, Service } from '../service.ts';
 const dataDir = mkdtempSync(join(tmpdir(), 'lossmeter-kl-divergence-'));
 afterAll(() => rmSync(dataDir, { recursive: true }));
 
-/** Slabs of a few rows, so that a request is many blocks on two workers; and a service that compares at once. */
+/** Service with slabs of a few rows, so that a request is many blocks on two workers; and a service that compares inline. */
 const service = Service.start({ dataDir, workers: 2, slabBytes: 1024, inlineLogits: 0 });
 const atOnce = Service.start({ dataDir, inlineLogits: 2 ** 20 });
 

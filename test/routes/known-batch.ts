@@ -1,4 +1,4 @@
-/** A batch whose loss is known, and what the tests of a route read answers with. */
+/** A batch with a known loss, and helpers of route tests to read answers. */
 import { expect } from 'vitest';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { encode } from '../rows.ts';
@@ -29,12 +29,12 @@ export function numbers({ body }: Answer, output: string): number[] {
   return Array.from(body.outputs[output]!.data as unknown as (number | string)[], Number);
 }
 
-/** The rows of a matrix given flat. */
+/** Rows of a flattened matrix. */
 export function rowsOf(flat: number[], classes: number): number[][] {
   return Array.from({ length: flat.length / classes }, (_, row) => flat.slice(row * classes, (row + 1) * classes));
 }
 
-/** Numbers to compare with by their first digits after the point. */
+/** Matchers for numbers that agree in the given number of decimals. */
 export function close(values: Iterable<number>, digits = 12): unknown[] {
   return Array.from(values, (value) => expect.closeTo(value, digits) as unknown);
 }

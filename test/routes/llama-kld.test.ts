@@ -1,4 +1,4 @@
-/** The file and the table of llama-perplexity: test/fixtures/llama-kld, over HTTP. */
+/** Comparison over HTTP of the file and the table of llama-perplexity in test/fixtures/llama-kld. */
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dataDir, { recursive: true }));
 
-/** Slabs of a few rows on two workers, and one worker with a slab for all. */
+/** Service with slabs of a few rows on two workers, and a service with one worker and a slab for all rows. */
 const service = Service.start({ dataDir, workers: 2, slabBytes: 8192, inlineLogits: 0 });
 const oneWorker = Service.start({ dataDir });
 
@@ -28,7 +28,7 @@ const compare = (
   { from = service, type = MSGPACK }: { from?: Service; type?: string } = {},
 ): ReturnType<typeof compareIn> => compareIn(from, fields, type);
 
-/** A number of the answer, and its greatest difference from a printed one. */
+/** A number of the answer, and its greatest allowed difference from the printed number. */
 type Checked = (body: Comparison) => [number | null, (printed: number) => number];
 
 const within = (most: number) => (): number => most;
@@ -36,13 +36,13 @@ const share =
   (fraction: number, least = 0) =>
   (printed: number): number =>
     Math.max(fraction * printed, least);
-/** An error agrees to 1%, and to half a unit of its last digit. */
+/** Tolerance of a standard error: 1%, plus half a unit of its last printed digit. */
 const errorOf =
   (unit: number, fraction = 0.01) =>
   (printed: number): number =>
     fraction * printed + unit / 2;
 
-/** A value with its error in the answer. */
+/** A value of the answer with its standard error. */
 const withError = (
   of: (body: Comparison) => { value: number | null; standard_error: number | null },
   tolerance: (printed: number) => number,
@@ -56,11 +56,11 @@ const percent = (value: number | null): number | null => (value === null ? null 
 const KLD_QUANTILE = share(2e-3, 3e-6);
 const POINTS = within(0.001);
 
-/** Lines of the final tables, and what the answer has for them. */
+/** Lines of the final tables, with the corresponding values of the answer. */
 const LINES: [string, { value: Checked; error?: Checked }][] = [
   ['Mean PPL(Q)', withError((body) => body.perplexity!.logits, share(1e-5))],
   ['Mean PPL(base)', withError((body) => body.perplexity!.reference, share(1e-5))],
-  // Two digits of a percentage are printed.
+  // Printed as a percentage with two decimals.
   ['Cor(ln(PPL(Q)), ln(PPL(base)))', { value: (body) => [percent(body.perplexity!.correlation), within(0.005)] }],
   ['Mean ln(PPL(Q)/PPL(base))', withError((body) => body.perplexity!.log_ratio, within(2e-6))],
   ['Mean PPL(Q)/PPL(base)', withError((body) => body.perplexity!.ratio, within(2e-6))],
@@ -69,7 +69,7 @@ const LINES: [string, { value: Checked; error?: Checked }][] = [
     'Mean KLD',
     withError(
       ({ kl_divergence: { mean, standard_error: error } }) => ({ value: mean, standard_error: error }),
-      // Six digits are printed.
+      // Printed with six decimals.
       (printed) => 1e-4 * printed + 5e-7,
     ),
   ],
@@ -102,7 +102,7 @@ const LINES: [string, { value: Checked; error?: Checked }][] = [
   [
     'Same top p',
     {
-      // One row of 504; three digits are printed.
+      // One row of 504 may differ. Printed with three decimals.
       value: (body) => [percent(body.top1_agreement.fraction), within(100 / 504 + 5e-4)],
       error: (body) => [percent(body.top1_agreement.standard_error), errorOf(1e-3, 0.02)],
     },

@@ -30,7 +30,7 @@ const dataDir = join(parent, 'data');
 mkdirSync(dataDir);
 afterAll(() => rmSync(parent, { recursive: true }));
 
-/** Slabs of one or two rows, so that a file is several tasks of several blocks; and a batch that is small enough is evaluated at once. */
+/** Service with slabs of one or two rows: a file is several tasks of several blocks. Small batches are evaluated inline. */
 const service = Service.start({ dataDir, workers: 2, slabBytes: 512, inlineLogits: 1000 });
 const off = Service.start();
 
@@ -71,7 +71,7 @@ const write = (name: string, tensors: [string, Tensor][]): void =>
 
 const refer = (file: string, name = 'logits'): unknown => ({ file, tensor: name });
 
-/** A request whose tensors all stand in a file. */
+/** A request whose tensors are all in a file. */
 const request = (file: string): Record<string, unknown> => ({
   label: refer(file, 'label'),
   input_mask: refer(file, 'input_mask'),
@@ -352,7 +352,7 @@ describe('a file that is not right is refused', () => {
 describe('a file that changes while its request is evaluated', () => {
   const path = join(dataDir, 'changing.safetensors');
 
-  /** Posts logits that need a file for their label, and does something before their last byte comes. */
+  /** Posts logits with a label in a file, and calls a function before sending the last byte. */
   async function post(meanwhile: () => void): Promise<{ status: number | undefined; code: string | undefined }> {
     write('changing.safetensors', [['label', label]]);
     const body = encodeRequest({ label: refer('changing.safetensors', 'label'), logits: logitsOf('float32') }, MSGPACK);
@@ -360,7 +360,7 @@ describe('a file that changes while its request is evaluated', () => {
     const upload = httpRequest(`${service.url}/v1/cross-entropy`, { method: 'POST', headers });
     const answered = once(upload, 'response') as Promise<[IncomingMessage]>;
     upload.write(body.slice(0, -1));
-    // The file is opened and read as soon as the logits begin.
+    // The file is opened and read when the logits begin.
     await new Promise((resolve) => setTimeout(resolve, 200));
     meanwhile();
     upload.end(body.slice(-1));

@@ -1,4 +1,4 @@
-/** Logit files that change, are wrong, or may not be read, over HTTP. */
+/** Logit files that change, are invalid, or may not be read, over HTTP. */
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -33,7 +33,7 @@ afterAll(() => rmSync(dataDir, { recursive: true }));
 
 const service = Service.start({ dataDir, workers: 2, slabBytes: 8192, inlineLogits: 0 });
 const off = Service.start();
-/** Has no room for 504 labels. */
+/** Service whose memory limit has no room for 504 labels. */
 const tight = Service.start({ dataDir, maxBytesInFlight: 2000 });
 
 const compare = (
@@ -46,14 +46,14 @@ const write = (name: string, bytes: Uint8Array): { kld_file: string } => {
   return { kld_file: name };
 };
 
-/** Sends a request up to its last byte, does something, and sends that byte. */
+/** Sends a request up to its last byte, calls a function, and sends the last byte. */
 async function postSlowly(fields: object, meanwhile: () => void): Promise<{ status: number; code?: string }> {
   const body = encodeRequest(fields, MSGPACK) as Uint8Array;
   const headers = { 'content-type': MSGPACK, 'content-length': body.length };
   const upload = httpRequest(`${service.url}/v1/kl-divergence`, { method: 'POST', headers });
   const answered = once(upload, 'response') as Promise<[IncomingMessage]>;
   upload.write(body.subarray(0, -1));
-  // The file is opened as soon as the logits begin.
+  // The file is opened when the logits begin.
   await new Promise((resolve) => setTimeout(resolve, 200));
   meanwhile();
   upload.end(body.subarray(-1));

@@ -1,4 +1,4 @@
-/** llama.cpp logit files of the tests' own, compared with float64 over HTTP. */
+/** llama.cpp logit files that the tests write, compared with float64 over HTTP. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { Service } from '../service.ts';
 const dataDir = mkdtempSync(join(tmpdir(), 'lossmeter-logit-file-'));
 afterAll(() => rmSync(dataDir, { recursive: true }));
 
-/** Slabs of a few rows, on two workers. */
+/** Service with slabs of a few rows on two workers. */
 const service = Service.start({ dataDir, workers: 2, slabBytes: 8192, inlineLogits: 0 });
 
 const compare = (fields: object): ReturnType<typeof compareIn> => compareIn(service, fields);
@@ -25,7 +25,7 @@ const write = (name: string, bytes: Uint8Array): { kld_file: string } => {
   return { kld_file: name };
 };
 
-/** Files of a few rows, compared with float64. */
+/** Small files, compared with float64. */
 describe.each([
   ['an even vocabulary and context', { context: 8, classes: 10, chunks: 1 }],
   ['an odd vocabulary, whose rows are padded', { context: 8, classes: 11, chunks: 1 }],
@@ -115,7 +115,7 @@ test.each(FLOAT_DTYPES)('%s logits are compared with a logit file', async (dtype
       const lp = row.scale * step + row.minimum;
       return total + Math.exp(lp) * (lp - (own[c]! - sum));
     }, 0);
-    // Probabilities of such a row do not sum to 1.
+    // The probabilities of such a row do not sum to 1.
     expect(Math.abs(value - expected)).toBeLessThan(1e-6 * Math.max(1, Math.abs(expected)));
   });
   expect(body.outputs['gradient']!.shape).toEqual([rows, classes]);

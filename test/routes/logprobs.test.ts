@@ -335,7 +335,7 @@ describe('log-probabilities', () => {
     'may be %s, and of two dtypes',
     async (dtype) => {
       const { status, body } = await post({ old: tensor(OLD, dtype), new: tensor(NEW) }, MSGPACK);
-      // All but float8 hold these values exactly.
+      // All dtypes except float8 represent these values exactly.
       expect(status).toBe(200);
       if (dtype !== 'float8_e5m2') expect(body).toEqual(compare([pairsOf(0, 6)]));
     },

@@ -11,7 +11,7 @@ const { paths } = readDocument() as {
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'QUERY'];
 
-/** Values of parameters of paths. */
+/** Values of path parameters. */
 const VALUES: Readonly<Record<string, string>> = { run: 'x', step: '1', rank: '0' };
 
 interface Answered {

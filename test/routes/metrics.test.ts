@@ -50,7 +50,7 @@ describe('a row that holds a NaN', () => {
   });
 
   test.each(KERNEL_DTYPES)('is in the denominator of accuracy and not of ece, in %s', async (dtype) => {
-    // A NaN behind the first tile, at the label, and before it.
+    // A NaN after the first tile, at the label, and before the label.
     const rows = [3000, 1, 0].map((column) => Array<number>(4001).fill(0).with(1, 4).with(column, Number.NaN));
     const sure = Array<number>(4001).fill(-1000).with(1, 0);
     for (const more of [{}, { softcap: 2000 }, { parallel_config: { model_parallel: 1 } }]) {
@@ -88,12 +88,12 @@ test('rows without a prediction are not spoken of where none was asked for', asy
 });
 
 describe('ece', () => {
-  /** Two classes, the first of the probability given. */
+  /** Logits of two classes; the first has the given probability. */
   const rowOf = (probability: number): number[] => [Math.log(probability / (1 - probability)), 0];
   const options = { metrics: ['ece'] };
 
   test('is the sum over bins of the gap between hits and confidence, over all rows', async () => {
-    // Confidences 0.9 and 0.91 share the bin from 13/15 to 14/15; 0.62 and 0.75 have one each.
+    // The confidences 0.9 and 0.91 share the bin from 13/15 to 14/15. 0.62 and 0.75 have separate bins.
     const logits = float64([0.9, 0.91, 0.62, 0.25].map(rowOf));
     const { body } = await service.post({ logits, label: [0, 1, 0, 1], options });
     const gaps = [Math.abs(1 - 0.9 - 0.91), 1 - 0.62, 1 - 0.75];

@@ -1,4 +1,4 @@
-/** Names that are misspelt: each refusal has the name that was probably meant. */
+/** Misspelt names: each refusal suggests the name that was probably meant. */
 import { expect, test } from 'vitest';
 import { JSON_TYPE, Service } from '../service.ts';
 

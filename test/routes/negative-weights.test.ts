@@ -30,7 +30,7 @@ const float64 = (rows: number[][]): object => ({
 
 const numbers = ({ body }: Answer, output: string): number[] => Array.from(elementsOf(body.outputs[output]!), Number);
 
-/** A number to compare with, which may be NaN. */
+/** Matcher for a number, which may be NaN. */
 const near = (value: number, digits = 12): unknown => (Number.isNaN(value) ? value : expect.closeTo(value, digits));
 
 const TORCH = { semantics: 'torch' };
@@ -55,14 +55,14 @@ async function evaluate(request: Request): Promise<Answer> {
   return answer;
 }
 
-/** q_c with ℓ = Σ_c q_c·(lse − x_c), of each row. */
+/** Coefficients q_c of each row, for the loss Σ_c q_c·(lse − x_c). */
 function shares(probabilities: number[][], smoothing: number, weight = WEIGHT): Float64Array[] {
   return probabilities.map((p) =>
     Float64Array.from(p, (value, c) => weight[c]! * ((1 - smoothing) * value + smoothing / p.length)),
   );
 }
 
-/** q_c of class indices: w_y stands for the label, w_c for the classes that smoothing mixes in. */
+/** q_c of class indices: the label has the weight w_y, and each class that smoothing mixes in has w_c. */
 function indexShares(smoothing: number): Float64Array[] {
   return LABEL.map((y) =>
     Float64Array.from(WEIGHT, (w, c) => (c === y ? (1 - smoothing) * WEIGHT[y]! : 0) + (smoothing / 4) * w),
@@ -118,7 +118,7 @@ describe('a denominator of 0, of rows whose weights cancel', () => {
   const nans = [nan, nan, nan, nan];
   const none = [0, 0, 0, 0];
 
-  // Values of torch.nn.functional.cross_entropy of PyTorch 2.15: see also clients/python/tests/test_torch.py.
+  // Values of torch.nn.functional.cross_entropy in PyTorch 2.15. See also clients/python/tests/test_torch.py.
   test.each([
     ['is ∞ by the sign of the numerator', [1, -1, 0, 0], 0, -inf, [row(inf, 0), row(-inf, 1), none]],
     ['and of the other sign', [-1, 1, 0, 0], 0, inf, [row(-inf, 0), row(inf, 1), none]],

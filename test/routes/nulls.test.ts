@@ -1,10 +1,10 @@
-/** null where a number is expected: some writers of JSON make it of NaN, and of what is absent. */
+/** null in place of a number: some JSON writers write it for NaN and for missing values. */
 import { describe, expect, test } from 'vitest';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 
 const service = Service.start();
 
-/** Texts of these sizes are read in place, and on a thread. */
+/** White space that makes a text small, to be read in place, or large, to be read on a thread. */
 const SIZES = { small: '', large: ' '.repeat(300_000) };
 
 const post = (fields: object, spaces: string, path = '/v1/cross-entropy'): ReturnType<Service['post']> =>

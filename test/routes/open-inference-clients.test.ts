@@ -1,4 +1,4 @@
-/** Replays what tritonclient and KServe's client sent: see record.py beside the recordings. */
+/** Replays recorded requests of tritonclient and KServe's client. record.py beside the recordings made them. */
 import { readFileSync, readdirSync } from 'node:fs';
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { expect, test } from 'vitest';
@@ -18,7 +18,7 @@ const { logits, label } = JSON.parse(readFileSync(new URL('batch.json', FOLDER),
   logits: number[][];
   label: number[];
 };
-/** The mask leaves the last row out. */
+/** Expected loss. The mask excludes the last row. */
 const LOSS = [0, 1, 2].reduce((sum, row) => sum + nll(logits[row]!, label[row]!) / 3, 0);
 
 const send = (name: string): Promise<RawAnswer> => exchange(service.url, [readFileSync(new URL(name, FOLDER))]);
@@ -48,7 +48,7 @@ test.each([
   ['fp32.http', undefined],
   ['gzip.http', 'gzip'],
   ['deflate.http', 'deflate'],
-  // aiohttp and httpx ask for gzip by themselves.
+  // aiohttp and httpx request gzip by default.
   ['aio.http', 'gzip'],
   ['kserve-json.http', 'gzip'],
 ])('%s is answered with the content encoding %s', async (name, encoding) => {

@@ -7,7 +7,7 @@ import type { InferenceAnswer, InferenceInput } from '../open-inference.ts';
 import { seededRandom } from '../rows.ts';
 import { Service } from '../service.ts';
 
-/** Slabs of a few rows, so that a request is many blocks on two workers. */
+/** Service with slabs of a few rows, so that a request is many blocks on two workers. */
 const service = Service.start({ workers: 2, slabBytes: 1024, inlineLogits: 0 });
 
 const ROWS = 31;
@@ -32,7 +32,7 @@ async function infer(inputs: InferenceInput[], others: Record<string, unknown>):
   return readInferenceAnswer(bytes, length === null ? undefined : Number(length));
 }
 
-/** The same comparison by /v1. */
+/** Makes the same comparison by /v1. */
 async function compare(fields: object): Promise<Comparison & { outputs: Record<string, { data: number[] }> }> {
   const { body, status } = await service.post(Buffer.from(JSON.stringify(fields)), {
     type: 'application/json',

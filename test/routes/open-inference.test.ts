@@ -13,7 +13,7 @@ import { lse, nll } from '../reference.ts';
 import { Service } from '../service.ts';
 
 const service = Service.start();
-/** Whatever has to wait in memory does not fit. */
+/** Service whose memory limits are too small for inputs that must be buffered. */
 const tight = Service.start({ maxBytesInFlight: 2 ** 20, maxJsonBytes: 4096, workers: 2 });
 
 const INFER = '/v2/models/cross_entropy/infer';
@@ -36,7 +36,7 @@ const logits = (binary = true, dtype: DType = 'float32'): InferenceInput =>
 
 type Headers = Record<string, string | number>;
 
-/** The bytes of a request; without a Content-Type, as tritonclient sends it. */
+/** Bytes of a request without Content-Type, like the requests of tritonclient. */
 function request(body: Uint8Array, headers: Headers = {}, line = `POST ${INFER}`): Buffer {
   const lines = Object.entries({ Host: 'localhost', 'Content-Length': body.byteLength, ...headers });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join('');
@@ -115,7 +115,7 @@ describe('the server and its model are inspected', () => {
       ['cross_entropy', 'kl_divergence'].map((name) => ({ name, version: '1', state: 'READY', reason: '' })),
     ],
   ])('%s', async (line, expected) => {
-    // Not compressed, whatever is accepted: tritonclient's asyncio client accepts what it does not decode here.
+    // Never compressed: tritonclient's asyncio client sends Accept-Encoding, but does not decode these answers.
     const { status, headers, body } = await send(new Uint8Array(), { 'Accept-Encoding': 'gzip, deflate' }, line);
     expect(status).toBe(200);
     expect(headers['content-type']).toMatch(/^application\/json/);
@@ -436,10 +436,10 @@ describe('answers are compressed when the client asks', () => {
   });
 });
 
-/** The error of an answer, whose form is checked. */
+/** Checks the form of an error answer. @returns the error message */
 function errorOf({ status, headers, body }: RawAnswer): string {
   expect(status).toBeGreaterThanOrEqual(400);
-  // KServe's client shows the error with this type only; tritonclient needs the key.
+  // KServe's client shows the error only with this media type. tritonclient needs the `error` key.
   expect(headers['content-type']).toBe('application/json');
   expect(headers['content-length']).toBe(String(body.byteLength));
   const { error, code, instance, ...others } = JSON.parse(body.toString()) as Record<string, string>;

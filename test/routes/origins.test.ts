@@ -20,7 +20,7 @@ const keyed = Service.start({ apiKeysFile });
 
 const BODY = '{"logits":[[1,2]],"label":[0]}';
 
-/** Sends what a page may send without asking, and returns the status and the code of a refusal. */
+/** Sends a request as a page can without a preflight. @returns the status, and the code of a refusal */
 async function send(service: Service, request: string, headers: Record<string, string>): Promise<[number, unknown]> {
   const all = { host: HOST, 'content-type': 'application/json', 'content-length': String(BODY.length), ...headers };
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
@@ -40,7 +40,7 @@ test.each<[headers: Record<string, string>]>([
   [{ origin: `http://${HOST.toUpperCase()}` }],
   [{ origin: 'http://localhost', host: 'localhost:80' }],
   [{ origin: 'https://localhost', host: 'localhost:443' }],
-  // A proxy may have changed Host.
+  // A proxy may have changed the Host header.
   [{ origin: 'https://dash.example.org', 'sec-fetch-site': 'same-origin' }],
   [{ 'sec-fetch-site': 'none' }],
 ])('%j is of no other origin', async (headers) => {

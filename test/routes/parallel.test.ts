@@ -94,7 +94,7 @@ describe('local losses', () => {
     const losses = await localLosses({ logits, label, ...parallel({ data_parallel: 2 }, { shift: 1 }) });
     const scored = [logSoftmax(ROWS_OF_FOUR[0]!)[5]!, logSoftmax(ROWS_OF_FOUR[2]!)[3]!];
     expect(losses).toEqual(close(scored.map((lp) => -lp / (1 + 1e-8))));
-    // A group of rows beyond the shift alone has nothing.
+    // A group with only rows beyond the shift has the loss 0.
     const single = await localLosses({ logits, label, ...parallel({ data_parallel: 4 }, { shift: 1 }) });
     expect(single).toEqual(close([-scored[0]! / (1 + 1e-8), 0, -scored[1]! / (1 + 1e-8), 0]));
   });

@@ -9,7 +9,7 @@ import type { Answer } from '../service.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import { TIMED } from '../timed.ts';
 
-/** The losses of rows over shards differ in a last place, and their ranks are not known. */
+/** Removes the worst rows: over shards their losses differ in the last place, and their ranks are unknown. */
 function withoutWorst(diagnostics: Diagnostics): Partial<Diagnostics> {
   const others: Partial<Diagnostics> = { ...diagnostics };
   delete others.worst_rows;
@@ -58,7 +58,7 @@ function shard(batch: Batch, start: number, end: number): Request {
 const post = (request: unknown, path = '', type = MSGPACK): Promise<Answer> =>
   service.post(request, { type, headers: { accept: type }, path: `/v1/cross-entropy${path}` });
 
-/** Requests under way at a time: a service that is slow would refuse more. */
+/** Number of concurrent requests. A slow service would refuse more. */
 const MOST_AT_ONCE = 32;
 
 async function partialsOf(batch: Batch, cuts: number[], type = MSGPACK): Promise<unknown[]> {
@@ -115,7 +115,7 @@ describe.each(KERNEL_DTYPES)('%s', (dtype) => {
         const wanted = columnOf(expected, name);
         const kinds = Object.keys(ROWS);
         columnOf(actual, name).forEach((value, row) => {
-          // What differs is where float32 sums were cut; a place of float32 at 1e4 is 1e-3, and 4e-6 where lse is 30.
+          // Shards cut float32 sums at other places, so results differ by last places of float32, such as 1e-3 at 1e4.
           expectClose(value, wanted[row]!, dtype === 'float64' ? 1e-12 : 2e-6, `${name} of ${kinds[row]}`);
         });
       }
@@ -377,7 +377,7 @@ describe('refused', () => {
     expect([status, body.code]).toEqual([422, 'unknown_field']);
   });
 
-  /** The detail of the refusal to combine them. */
+  /** Detail of the refusal to combine partials. */
   const refusalOf = async (partials: unknown[]): Promise<string> => {
     const { status, body } = await post({ partials }, '/combine');
     expect([status, body.code], body.detail).toEqual([422, 'partials_mismatch']);

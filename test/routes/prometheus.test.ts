@@ -12,7 +12,7 @@ const service = Service.start();
 
 const scrape = async (of = service): Promise<Exposition> => Exposition.read(await of.get('/metrics'));
 
-/** By how much samples grew while something was done. */
+/** Growth of samples during an action. */
 async function growth(
   action: () => Promise<unknown>,
 ): Promise<(name: string, labels?: Record<string, string>) => number> {
@@ -22,7 +22,7 @@ async function growth(
   return (name, labels) => after.sum(name, labels) - before.sum(name, labels);
 }
 
-/** Scrapes until what is asked for is so. */
+/** Scrapes until a condition holds. */
 async function until(isSo: (metrics: Exposition) => boolean): Promise<Exposition> {
   for (let k = 0; k < 500; k++) {
     const metrics = await scrape();
@@ -73,7 +73,7 @@ describe('requests', () => {
       await service.get(`/v1/unknown-${k}`);
       await service.get(`/v1/cross-entropy/unknown-${k}/%20"\\`);
     }
-    // What no route can be looked up for.
+    // An invalid path, for which no route can be looked up.
     const { status } = await exchange(service.url, [
       Buffer.from('GET /unknown/%zz HTTP/1.1\r\nhost: localhost\r\n\r\n'),
     ]);
@@ -209,7 +209,7 @@ describe('the text', () => {
   });
 
   test('is what docs/metrics.md lists', async () => {
-    // Runs have series when there are some.
+    // Series of runs appear after a recording.
     const body = JSON.stringify({ numerator: 1, denominator: 1 });
     const headers = { 'content-type': JSON_TYPE };
     await fetch(`${service.url}/v1/runs/a/steps/1/ranks/0`, { method: 'PUT', headers, body });

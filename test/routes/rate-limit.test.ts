@@ -24,7 +24,7 @@ describe('without keys', () => {
     expect(first.status).toBe(200);
     expect(Object.fromEntries(first.headers)).toMatchObject({ 'ratelimit-limit': '3', 'ratelimit-remaining': '2' });
     expect(first.headers.has('retry-after')).toBe(false);
-    // Refused requests and unknown paths count as well.
+    // Refused requests and unknown paths also count.
     expect((await service.post('{')).status).toBe(400);
     const missing = await service.get('/nothing');
     expect([missing.status, missing.headers.get('ratelimit-remaining')]).toEqual([404, '0']);

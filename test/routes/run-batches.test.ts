@@ -146,7 +146,7 @@ test('a body that is no list of items, or too long, is refused as a whole', asyn
     expect([answer.status, answer.body['detail']]).toEqual([status, expect.stringMatching(detail)]);
   }
   expect((await fetch(`${service.url}/v1/runs/refused`)).status).toBe(404);
-  // The bounds themselves are accepted, and an empty list.
+  // Requests at the bounds are accepted, and so is an empty list.
   expect((await sendItems('full', many(MOST_ITEMS, 1))).status).toBe(200);
   expect((await sendItems('full', many(10, each))).status).toBe(200);
   expect(await sendItems('empty', [])).toEqual({ status: 200, body: { results: [] } });

@@ -19,7 +19,7 @@ async function record(run: string, step: number, numerator: number, rank = 0, ur
   expect(status).toBe(201);
 }
 
-/** A client that collects what comes. */
+/** Opens an event stream, and collects its events. */
 async function watch(run: string, lastEventId?: string, query = '', url = service.url) {
   const left = new AbortController();
   onTestFinished(() => left.abort());
@@ -89,7 +89,7 @@ describe('events of a run', () => {
       [4, 1],
       [3, 2],
     ]);
-    // A reader that has seen nothing can go on from the beginning.
+    // The first id lets a client that has received no event resume from the beginning.
     expect(first.ids[0]).toMatch(/^\d+$/);
   });
 

@@ -160,7 +160,7 @@ describe('the life of a run', () => {
     const renamed = await read('streamed-2');
     await call('PUT', '/streamed-2/steps/2/ranks/0', PAIR);
     await call('PUT', '/streamed-2', { state: 'finished' });
-    // The two come in any order.
+    // The two events arrive in any order.
     await expect.poll(() => renamed.text(), { timeout: 5000 }).toMatch(/event: step\n/);
     await expect.poll(() => renamed.text(), { timeout: 5000 }).toMatch(/event: run\n.*"state":"finished"/s);
   });

@@ -28,7 +28,7 @@ const integers = (values: readonly number[], shape = [values.length]): Tensor =>
 const LOGITS = tensor('float32', X, [N, C]);
 const FIELDS = { label: integers(LABEL), input_mask: tensor('float32', MASK), segments: integers(LENGTHS) };
 
-/** nll of the logits of a row at a label. */
+/** nll of a row at a label. */
 function nllAt(row: number, label: number): number {
   const x = Array.from(X.subarray(row * C, (row + 1) * C));
   const top = Math.max(...x);

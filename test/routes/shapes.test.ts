@@ -1,4 +1,4 @@
-/** Shapes that people send, which PyTorch takes, or that a message tells from those that fit. */
+/** Shapes that users send: shapes that PyTorch accepts, and mismatches that a message explains. */
 import { describe, expect, test } from 'vitest';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { KernelDType } from '../../src/tensor/dtype.ts';
@@ -19,7 +19,7 @@ const PROBABILITIES = ROWS.map(() => {
   return p.map((value) => value / p.reduce((a, b) => a + b));
 });
 
-/** Elements by rows of classes in the order of a shape in which the classes are another axis. */
+/** Elements of rows in the order of a shape that has the classes at the given axis. */
 function laidOut(rows: readonly number[][], axis: number): { shape: number[]; data: number[] } {
   if (axis === 2) return { shape: [B, L, C], data: rows.flat() };
   const at = (b: number, l: number, c: number): number => rows[b * L + l]![c]!;
@@ -282,7 +282,7 @@ describe('a row alone', () => {
     const rows = { total: 1, counted: 0, ignored: 0, masked: 1 };
     const body = { logits: [1, 2, 4], label: 1, input_mask };
     for (const type of [JSON_TYPE, MSGPACK]) expect((await service.post(body, { type })).body.rows).toEqual(rows);
-    // Large texts are read by others.
+    // Another parser reads large texts.
     const { body: answer } = await service.post(JSON.stringify(body).replace('{', `{${' '.repeat(300_000)}`));
     expect(answer.rows).toEqual(rows);
   });

@@ -18,7 +18,7 @@ interface Message {
   body: string;
 }
 
-/** The receiver; it refuses so many messages first. */
+/** Number of messages that the receiver still refuses. */
 let refusals = 0;
 const messages: Message[] = [];
 const receiver = createServer(async (request, response) => {

@@ -5,7 +5,7 @@ import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 
 const service = Service.start();
 
-/** Integers that float64 does not have, and the greatest and least of their dtypes. */
+/** ±(2^53 + 1), which float64 cannot represent, and the greatest and the least int64. */
 const WIDE = ['9007199254740993', '-9007199254740993', '9223372036854775807', '-9223372036854775808'];
 
 const SIZES = { small: '', large: ' '.repeat(300_000) };
@@ -82,7 +82,7 @@ describe('an option that is an integer beyond 2^53 is named as it came', () => {
       '{"name":"label","datatype":"INT64","shape":[1],"data":[1]}',
       '{"name":"logits","datatype":"FP32","shape":[1,2],"data":[1,2]}',
     ];
-    // Lists are JSON text there.
+    // Parameters contain lists as JSON text.
     const parameter = value.startsWith('[') ? JSON.stringify(value) : value;
     for (const spaces of Object.values(SIZES)) {
       const text = `{${spaces}"parameters":{"ignore_index":${parameter}},"inputs":[${inputs.join(',')}]}`;

@@ -1,4 +1,4 @@
-/** A history whose files of earlier versions are kept in test/fixtures/history. */
+/** A history. test/fixtures/history has files of it that earlier versions wrote. */
 import { SORTS } from '../../src/contract/runs.ts';
 import type { RunStore } from '../../src/runs/store.ts';
 import { batchPages } from '../../src/runs/store.ts';
@@ -9,7 +9,7 @@ export const KEPT_AT = 1_700_000_000_000;
 
 const VALUES = [1, 0.1, Number.NaN, 3, Infinity, 1e300, -Infinity, 5e-324];
 
-/** Records it. */
+/** Records the history. */
 async function recordKept(store: RunStore): Promise<void> {
   await store.describe('described', { labels: { model: 'char-lm', lr: 1e-4, ok: true }, expectedRanks: 8 });
   for (const attempt of [0, 1]) {
@@ -26,7 +26,7 @@ async function recordKept(store: RunStore): Promise<void> {
   await store.remove('removed');
 }
 
-/** Runs of a store in every form in which they can be read. */
+/** Content of a store, in every form in which it can be read. */
 async function contentOf(store: RunStore): Promise<unknown> {
   const lists = [];
   for (const sort of SORTS) lists.push(await store.runs({ search: '', sort }, 10, undefined));
@@ -39,7 +39,7 @@ async function contentOf(store: RunStore): Promise<unknown> {
   };
 }
 
-/** Contents and outcomes of a kept history, and of one that is recorded now: before and after both go on. */
+/** Contents of a kept history and of a fresh one, before and after further recordings, with their outcomes. */
 export async function compareKept(kept: RunStore, fresh: RunStore): Promise<{ kept: unknown[]; fresh: unknown[] }> {
   await recordKept(fresh);
   const [ofKept, ofFresh] = [kept, fresh].map(async (store): Promise<unknown[]> => {
@@ -54,7 +54,7 @@ export async function compareKept(kept: RunStore, fresh: RunStore): Promise<{ ke
   return { kept: await ofKept!, fresh: await ofFresh! };
 }
 
-/** Steps and attempts of batches that come later. */
+/** Steps and attempts of the further recordings. */
 const LATER = [
   [3, 0],
   [7, 0],

@@ -4,7 +4,7 @@ import { stateOf } from '../../src/runs/life.ts';
 const MINUTE = 60_000;
 const NOW = 1_700_000_000_000;
 
-/** State of a run that was said and recorded so many minutes ago. */
+/** State of a run. `saidAgo` and `recordedAgo` are minutes since its state was set and since its last recording. */
 function stateAfter(
   state: 'running' | 'finished' | 'failed' | undefined,
   saidAgo: number,
@@ -23,7 +23,7 @@ test('a run whose trainer says nothing runs while it is active, and is idle then
 test('a run that is said to be running has crashed after half an hour of silence, and not before', () => {
   expect(stateAfter('running', 100, 29)).toBe('running');
   expect(stateAfter('running', 100, 31)).toBe('crashed');
-  // The trainer has begun and records nothing yet.
+  // The trainer has begun but has not recorded anything yet.
   expect(stateAfter('running', 29, 100)).toBe('running');
   expect(stateAfter('running', 31, 100)).toBe('crashed');
 });
@@ -32,7 +32,7 @@ test.each(['finished', 'failed'] as const)(
   'a run that is said to have %s stays so, until more is recorded',
   (state) => {
     expect(stateAfter(state, 10_000, 10_001)).toBe(state);
-    // Other ranks end a little later.
+    // Other ranks may record until a little later.
     expect(stateAfter(state, 10_000, 9_999.5)).toBe(state);
     expect(stateAfter(state, 100, 10)).toBe('running');
     expect(stateAfter(state, 100, 40)).toBe('crashed');

@@ -29,7 +29,7 @@ test.each([
   const before = process.threadCpuUsage();
   const error = refusalOf(metadata);
   const { user, system } = process.threadCpuUsage(before);
-  // Checking each of them takes seconds; listing their names does not.
+  // A check of each member would take seconds.
   expect((user + system) / 1000).toBeLessThan(400);
   expect(error.places.length).toBeLessThanOrEqual(8);
   expect(JSON.stringify(error.places).length).toBeLessThan(10_000);

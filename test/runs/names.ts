@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { faultOfRunName } from '../../src/contract/run-name.ts';
 
-/** Names as people give them, and names that URLs, quotes and files could damage. */
+/** Names that people use, and names that URLs, quotes and files could damage. */
 export const NAMES = [
   'meta-llama/Llama-2-7b',
   'lr=1e-4,bs=32',

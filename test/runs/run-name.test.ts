@@ -24,7 +24,7 @@ test.each<[string, string]>([
   ['a\ud800b', 'has half of a surrogate pair'],
   ['x'.repeat(257), 'is longer than 256 characters'],
   ['😀'.repeat(257), 'is longer than 256 characters'],
-  // One grapheme of many characters.
+  // One grapheme with many characters.
   [`e${'\u0301'.repeat(256)}`, 'is longer than 256 characters'],
   [`${REMOVED}5`, 'is reserved for runs during their removal'],
 ])('%j is refused because it %s', (name, reason) => {

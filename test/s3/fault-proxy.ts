@@ -5,7 +5,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { finished } from 'node:stream';
 
-/** A request for an object, and its number among those since the last `fail`. */
+/** A request for an object. `index` is its number since the last `fail`. */
 export interface Asked {
   readonly index: number;
   readonly method: string;
@@ -13,23 +13,23 @@ export interface Asked {
   readonly range: string | undefined;
 }
 
-/** Fault of a request, in place of the answer of the server. */
+/** Fault that replaces or changes the answer of the server. */
 export type Fault =
-  /** An error of S3. */
+  /** An S3 error response. */
   | { readonly status: number; readonly code: string; readonly retryAfter?: string }
   /** The connection breaks before a response comes. */
   | 'reset'
-  /** The connection breaks after so many bytes of the body. */
+  /** The connection breaks after this number of body bytes. */
   | { readonly resetAfter: number }
-  /** The body ends after so many bytes, and says that it is whole. */
+  /** The body ends after this number of bytes, with a matching Content-Length. */
   | { readonly cutAfter: number }
-  /** The body comes in pieces of so many bytes, each after so many milliseconds. */
+  /** The body arrives in pieces of `pieceBytes`, one every `everyMs`. */
   | { readonly pieceBytes: number; readonly everyMs: number }
-  /** Nothing comes. */
+  /** No response arrives. */
   | 'silence'
-  /** The header of another state of the object, as from a server that does not know If-Match. */
+  /** ETag of another version of the object, as from a server without support for If-Match. */
   | { readonly etag: string }
-  /** The whole object, as from a server that does not know Range. */
+  /** The whole object, as from a server without support for Range. */
   | 'whole';
 
 /** Milliseconds between the last byte and a reset. */
@@ -42,7 +42,7 @@ interface TlsFiles {
   readonly key: Buffer;
 }
 
-/** A proxy before the server, which counts what passes and makes faults. */
+/** A proxy in front of the server, which counts requests and bytes, and injects faults. */
 export class FaultProxy implements AsyncDisposable {
   readonly #target: string;
   readonly #agent = new Agent({ keepAlive: true });
@@ -53,9 +53,9 @@ export class FaultProxy implements AsyncDisposable {
   asked: Asked[] = [];
   /** Bytes of bodies of objects since the last `fail`. */
   bytes = 0;
-  /** Most requests under way at a time. */
+  /** Greatest number of concurrent requests since the last `fail`. */
   atOnce = 0;
-  /** Requests under way. */
+  /** Number of requests in progress. */
   underWay = 0;
 
   private constructor(target: string, tls: TlsFiles | undefined) {
@@ -77,7 +77,7 @@ export class FaultProxy implements AsyncDisposable {
     return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Chooses the faults of the requests that follow, and counts from 0. */
+  /** Sets the faults of later requests, and resets the counts. */
   fail(fail: Fail = () => undefined): void {
     this.#fail = fail;
     this.asked = [];
@@ -113,7 +113,7 @@ export class FaultProxy implements AsyncDisposable {
       return;
     }
     if (fault === 'whole') delete headers.range;
-    // As a URL, `..` in the path would be resolved.
+    // The path is passed separately, because a URL would resolve `..` in it.
     const { hostname, port } = new URL(this.#target);
     const inner = request({ hostname, port, path: url, method, headers, agent: this.#agent }, (reply) => {
       void this.#pass(reply, outgoing, fault === 'whole' ? undefined : fault).catch(() => outgoing.destroy());
@@ -141,7 +141,7 @@ export class FaultProxy implements AsyncDisposable {
       else if (!outgoing.write(part)) await once(outgoing, 'drain');
       if (left > 0) continue;
       if (fault !== undefined && 'resetAfter' in fault) {
-        // Bytes that are on their way would be lost.
+        // An immediate reset would lose bytes that are still being sent.
         await new Promise((resolve) => setTimeout(resolve, FLUSH_MS));
         outgoing.destroy();
       }

@@ -7,7 +7,7 @@ import type { Asked, Fault } from './fault-proxy.ts';
 import { TestStorage } from './storage.ts';
 
 const storage = TestStorage.start('faults');
-/** Several requests of 64 KiB for the logits. */
+/** Service that reads the logits by several requests of 64 KiB. */
 const service = Service.start({
   ...{ s3Buckets: 'faults', s3PathStyle: true, stallSeconds: 1 },
   ...{ workers: 2, slabBytes: 2 ** 16, inlineLogits: 0 },
@@ -37,7 +37,7 @@ const evaluate = (name = 's3://faults/step.safetensors') =>
 
 const THROTTLED: Fault = { status: 503, code: 'SlowDown' };
 
-/** True for the requests that make the first ones of the logits. */
+/** True for the first two requests for logits. */
 const first = ({ index }: Asked): boolean => index === 1 || index === 2;
 
 describe('a fault that passes does not show in the answer', () => {
@@ -59,7 +59,7 @@ describe('a fault that passes does not show in the answer', () => {
     storage.proxy.fail(fail);
     const { status, body } = await evaluate();
     expect([status, body.loss]).toEqual([200, loss]);
-    // 8 ranges and the first one, of which some are asked for again.
+    // The request for the header, 8 ranges, and at least one repetition.
     expect(storage.proxy.asked.length).toBeGreaterThan(9);
   });
 

@@ -23,7 +23,7 @@ beforeAll(async () => {
   }
 });
 
-/** Result of a job as text, in which objects have the names of local files. */
+/** Result of a job as text, with names of objects replaced by names of local files. */
 async function resultOf(order: object): Promise<string> {
   const { id } = await jobs.create(order);
   expect(await jobs.until(id)).toMatchObject({ state: 'succeeded', files: { total: FILES, done: FILES } });

@@ -8,7 +8,7 @@ const storage = TestStorage.start('memory');
 
 const ROWS = 1024;
 const CLASSES = 32_768;
-/** Most growth: slabs under way, and the read-ahead. */
+/** Limit of the growth of memory: slabs in use, and the read-ahead. */
 const MOST_MEGABYTES = 64;
 
 /** A safetensors file of logits that are all the same. */

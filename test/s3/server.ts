@@ -7,7 +7,7 @@ import { freePort } from '../../bench/free-port.ts';
 
 const START_MS = 60_000;
 
-/** Moto's server, with the protocol of S3, in a virtual environment of its own. It keeps objects in memory. */
+/** Moto's S3 server, in its own virtual environment. It keeps objects in memory. */
 export class S3Server {
   readonly url: string;
   readonly #process: ChildProcess;

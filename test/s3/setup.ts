@@ -3,7 +3,7 @@ import { S3Server } from './server.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** URL of the server with the protocol of S3. */
+    /** URL of the S3 server. */
     s3: string;
   }
 }

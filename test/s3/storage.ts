@@ -4,7 +4,7 @@ import { FaultProxy } from './fault-proxy.ts';
 
 const CREDENTIALS = { accessKeyId: 'test', secretAccessKey: 'test' };
 
-/** A bucket of the server, behind a proxy, to which the standard variables of this process point. */
+/** A bucket behind a fault proxy. The standard AWS variables of this process point to the proxy. */
 export class TestStorage {
   readonly bucket: string;
   #proxy: FaultProxy | undefined;
@@ -14,7 +14,7 @@ export class TestStorage {
     this.bucket = bucket;
   }
 
-  /** Makes the bucket before the tests of this file. */
+  /** Creates the bucket before the tests of this file. */
   static start(bucket: string): TestStorage {
     const storage = new TestStorage(bucket);
     beforeAll(async () => {
@@ -39,7 +39,7 @@ export class TestStorage {
     return this.#proxy!;
   }
 
-  /** Variables by which a process finds the storage. */
+  /** Environment variables that point a process to the storage. */
   get environment(): Record<string, string> {
     return {
       AWS_ENDPOINT_URL_S3: this.proxy.url,
@@ -54,7 +54,7 @@ export class TestStorage {
     await this.#client!.send(new CreateBucketCommand({ Bucket: bucket }));
   }
 
-  /** Stores an object, not through the proxy. @returns its name */
+  /** Stores an object, bypassing the proxy. @returns its name */
   async put(key: string, body: Uint8Array, bucket = this.bucket): Promise<string> {
     await this.#client!.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body }));
     return `s3://${bucket}/${key}`;

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** Tests on a server with the protocol of S3, which they install and start; `npm test` has none of them. */
+/** Tests on an S3 server, which they install and start. `npm test` does not run them. */
 export default defineConfig({
   ...base,
   test: {

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
 import { CalibrationBins } from '../../src/statistics/calibration-bins.ts';
 
-/** The error of a miss and a hit: their gaps cancel in part where they share a bin. */
+/** Sum of the gaps of a miss and a hit, which partly cancel when both share a bin. */
 function errorOf(miss: number, hit: number): number {
   const bins = new CalibrationBins();
   bins.add(1, miss, false);
   bins.add(1, hit, true);
-  // Of two rows of weight 1.
+  // The error is a mean over two rows of weight 1.
   return 2 * bins.error;
 }
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { METRICS } from '../../src/statistics/list.ts';
 import { NLL_ERROR } from '../../src/statistics/nll-error.ts';
 
-/** Standard error by its definition, of masks that keep their digits when they are squared. */
+/** Standard error by its definition, for masks whose squares neither overflow nor underflow. */
 function definition(nll: readonly number[], masks: readonly number[]): number {
   const n = nll.length;
   const weight = masks.reduce((sum, m) => sum + m, 0);

@@ -34,7 +34,7 @@ function metricOf(name: MetricName, batches: readonly Batch[]): number {
   );
 }
 
-/** Sequences of some rows each, which a batch is cut between. */
+/** Sequences of some rows each. Batches are cut between sequences. */
 const anySequences = fc.array(
   fc.array(
     fc.record({
@@ -89,7 +89,7 @@ describe('standard_error', () => {
   /** The definition, to 60 digits. */
   function exactError(nll: readonly number[], masks: readonly number[]): number {
     const D = Decimal.clone({ precision: 60 });
-    // Of a number it would read the shortest text.
+    // For a number, the constructor would use its shortest decimal text.
     const exactly = (x: number): Decimal => new D(`0b${x.toString(2)}`);
     const rows = nll.map((x, k) => ({ x: exactly(x), m: exactly(masks[k]!) })).filter(({ m }) => !m.isZero());
     const total = (term: (row: (typeof rows)[number]) => Decimal): Decimal =>

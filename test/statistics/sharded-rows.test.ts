@@ -22,7 +22,7 @@ function makeRows(dtype: FloatDType, classes: number) {
   );
 }
 
-/** The rows of the placed block from equal shards of its columns, each evaluated alone. */
+/** Evaluates equal shards of the placed block's columns separately, and merges their rows. */
 function forwardShards(kernel: Kernel, targets: Int32Array, columns: number, shards: number): RowBlock {
   const parts = Array.from({ length: shards }, (_, k) => {
     const within = targets.map((y) => {
@@ -55,10 +55,10 @@ describe.each(KERNEL_DTYPES)('rows of %s', (dtype) => {
         expect(merged).toMatchObject({ nanCount, posInfCount, negInfCount, targetLogit });
         const wrong = rows.flatMap(({ kind, target, logits }, r) => {
           const [wantedLse, wantedNll] = [lse(logits), nll(logits, target)];
-          // A large loss has a last place of its own.
+          // Rounding of a large loss.
           const place = 2 ** -52 * wantedNll;
           const ok =
-            // A last place of float32.
+            // One last place of float32.
             agree(merged.lse[r]!, whole.lse[r]!, 2 ** -23 * Math.max(1, Math.abs(whole.lse[r]!))) &&
             agree(merged.lse[r]!, wantedLse, bound + 2 ** -51 * Math.abs(wantedLse)) &&
             agree(merged.nll[r]!, wantedNll, bound + place) &&

@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** The threads of the service: locks, lost threads, long reads and long turns; `npm test` has none of these tests. */
+/** Tests of the threads of the service: locks, lost threads, long reads and turns. `npm test` does not run them. */
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
     include: ['test/**/*.threads.ts'],
-    // Most tests bound a time.
+    // Most tests limit a time.
     fileParallelism: false,
     reporters: ['default', ['junit', { outputFile: 'test-results/threads.xml' }]],
   },

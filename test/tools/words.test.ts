@@ -1,4 +1,4 @@
-/** Plants comments to prove that the check of the words of comments sees them, and nothing else. */
+/** Checks with planted comments that the check of the words of comments finds the bad ones, and only those. */
 import { describe, expect, test } from 'vitest';
 import { findViolations } from '../../tools/words.ts';
 

@@ -1,4 +1,4 @@
-/** A collector of traces: a server of OTLP over HTTP that takes JSON, and keeps the spans. */
+/** A trace collector: an OTLP/HTTP server that accepts JSON and keeps the spans. */
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
@@ -51,7 +51,7 @@ const WITHIN_MS = 15_000;
 
 export class Collector implements AsyncDisposable {
   readonly spans: CollectedSpan[] = [];
-  /** Bodies as they came. */
+  /** Text of all received bodies. */
   text = '';
   requests = 0;
   readonly #server: Server;
@@ -63,7 +63,7 @@ export class Collector implements AsyncDisposable {
     });
   }
 
-  /** @param answer by default success; another one may wait, or fail */
+  /** @param answer writes the answer, and may wait or fail; default success */
   static async start(
     answer: (request: IncomingMessage, response: ServerResponse) => void = (_request, response) => {
       response.setHeader('content-type', 'application/json').end('{}');
@@ -74,7 +74,7 @@ export class Collector implements AsyncDisposable {
     return collector;
   }
 
-  /** Variables of a service that sends its spans here, soon. */
+  /** Environment variables of a service that exports its spans here, with a short delay. */
   get environment(): Record<string, string> {
     const { port } = this.#server.address() as AddressInfo;
     return {
@@ -84,7 +84,7 @@ export class Collector implements AsyncDisposable {
     };
   }
 
-  /** Waits for the spans of a trace, up to that of its request. */
+  /** Waits until the request span of a trace has arrived. @returns the trace */
   async trace(traceId: string): Promise<Trace> {
     for (const end = performance.now() + WITHIN_MS; ; await sleep(20)) {
       const spans = this.spans.filter((span) => span.traceId === traceId);
@@ -131,7 +131,7 @@ export class Trace {
     return found[0]!;
   }
 
-  /** Names of the spans, each with those above it, `parent > child`: depth first, children in the order of their starts. */
+  /** Paths of span names, such as `parent > child`: depth first, children ordered by their starts. */
   get tree(): string[] {
     const ids = new Set(this.spans.map(({ spanId }) => spanId));
     const roots = this.spans.filter(({ parentSpanId }) => parentSpanId === undefined || !ids.has(parentSpanId));
@@ -140,7 +140,7 @@ export class Trace {
 
   #pathsFrom({ name, spanId }: CollectedSpan, above: string): string[] {
     const path = above + name;
-    // Starts are whole milliseconds; spans that start in the same one came in the order of their ends.
+    // Starts are whole milliseconds. Spans with the same start stay in the order of arrival, which is the order of their ends.
     const children = this.spans
       .filter(({ parentSpanId }) => parentSpanId === spanId)
       .toSorted((a, b) => a.startMs - b.startMs);

@@ -3,7 +3,7 @@ import { ServiceProcess } from '../e2e/process.ts';
 import { Collector } from './collector.ts';
 import { makeTraceparent } from './traceparent.ts';
 
-/** Accept of Prometheus 3. */
+/** Accept header of Prometheus 3. */
 const ACCEPT =
   'application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2';
 
@@ -66,6 +66,6 @@ test('the text is that of OpenMetrics, with the same values as that of Prometheu
   const namesOf = (lines: readonly string[]): Set<string> =>
     new Set(lines.filter((line) => line !== '' && !line.startsWith('#')).map((line) => /^\w+/.exec(line)![0]));
   expect(namesOf(open.lines)).toEqual(namesOf(prometheus.lines));
-  // Once more: the first answer in another format has changed nothing.
+  // A second scrape: an answer in another format must not change later answers.
   expect(namesOf((await scrape('*/*')).lines)).toEqual(namesOf(prometheus.lines));
 });

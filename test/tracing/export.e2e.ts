@@ -136,14 +136,14 @@ describe('a collector', () => {
     });
     const started = performance.now();
     for (let k = 0; k < 200; k++) expect(await evaluate(service)).toBe(200);
-    // Each would take the 10 seconds of the export's timeout.
+    // If requests waited for exports, each would take the export timeout of 10 s.
     expect(performance.now() - started).toBeLessThan(10_000);
-    // One export at a time; what does not fit into the queue is dropped.
+    // Exports run one at a time. Spans that do not fit into the queue are dropped.
     expect(collector.requests).toBe(1);
     const ending = performance.now();
     expect(await service.end('SIGTERM')).toBe(0);
     expect(performance.now() - ending).toBeLessThan(8000);
-    // The spans of the queue and no more.
+    // At most one export batch (16) and the queue (64).
     expect(collector.spans.length).toBeLessThanOrEqual(16 + 64);
   });
 });

@@ -71,7 +71,7 @@ test('recordings that share a transaction share its span by links', async () => 
   for (const { links, attributes } of transactions) {
     expect(links).toHaveLength((attributes['lossmeter.recordings'] as number) - 1);
   }
-  // From the others one comes to the transaction by a link, too.
+  // Each of the other recordings has a link to its transaction.
   for (const trace of traces) {
     const { links, spanId } = trace.named('record');
     const own = transactions.some(({ parentSpanId }) => parentSpanId === spanId);

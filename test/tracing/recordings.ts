@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Collector, Trace } from './collector.ts';
 import { makeTraceparent } from './traceparent.ts';
 
-/** Records a pair in a trace of its own. @returns the trace */
+/** Records a pair in a new trace. @returns the trace */
 export async function record(collector: Collector, url: string, path: string, status: number): Promise<Trace> {
   const { traceId, traceparent } = makeTraceparent();
   const response = await fetch(`${url}/v1/runs/${path}`, {

@@ -41,7 +41,7 @@ describe('the trace of an evaluation', () => {
     expect(trace.tree).toEqual([root, ...['admission', 'decode', 'rows', 'reduce'].map((name) => `${root} > ${name}`)]);
     expect(trace.request.parentSpanId).toBe(spanId);
     for (const { startMs, endMs } of trace.spans) {
-      // The SDK takes whole milliseconds as the start of a span.
+      // The SDK uses whole milliseconds for the start of a span.
       expect(startMs).toBeGreaterThanOrEqual(trace.request.startMs - 1);
       expect(endMs).toBeLessThanOrEqual(trace.request.endMs + 1);
     }

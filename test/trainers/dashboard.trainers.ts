@@ -1,4 +1,4 @@
-/** The examples that train with the libraries of others, each with a NaN, and what the dashboard shows of their runs. */
+/** Examples that train with third-party libraries, each with a NaN, and the dashboard of their runs. */
 import { execFile } from 'node:child_process';
 import { rmSync } from 'node:fs';
 import path from 'node:path';
@@ -13,7 +13,7 @@ import { Service } from '../service.ts';
 const NAN_STEP = 12;
 const STEPS = 20;
 
-/** Places that the examples say of themselves that they spoil. */
+/** Examples, with the rank that each spoils by its own description. */
 const TRAINERS = [
   { example: 'huggingface_lm.py', suite: CLIENT, rank: 0, last: STEPS, checkpoints: true },
   { example: 'lightning_lm.py', suite: CLIENT, rank: 0, last: STEPS - 1, checkpoints: true },

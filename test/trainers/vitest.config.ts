@@ -2,15 +2,15 @@ import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
 /**
- * Trainers of others, as they are, and the dashboard in a real browser; `npm test` has none of these tests. The suite
- * takes python3 and Chromium.
+ * Unmodified third-party trainers, and the dashboard in a real browser. `npm test` does not run these tests. The suite
+ * requires python3 and Chromium.
  */
 export default defineConfig({
   ...base,
   test: {
     ...base.test,
     include: ['test/trainers/**/*.trainers.ts'],
-    // An environment of Python may have to be made first.
+    // The first run creates a Python environment.
     hookTimeout: 900_000,
     testTimeout: 300_000,
   },

@@ -138,7 +138,7 @@ async function errorsOf(vector: Vector): Promise<{ values: number; gradient: num
   return { values, gradient };
 }
 
-/** Error relative to the larger of `scale` and what is expected; none where that is not finite and the same. */
+/** Error relative to the larger of `scale` and the expected value; 0 for an expected value that is not finite. */
 function errorOf(got: number, wanted: number, scale: number): number {
   if (Object.is(got, wanted) || !Number.isFinite(wanted)) return 0;
   return Math.abs(got - wanted) / Math.max(scale, Math.abs(wanted));

@@ -1,11 +1,11 @@
-/** The known-answer vectors, and requests of them. */
+/** Reads the known-answer vectors, and makes requests from them. */
 import { readFileSync } from 'node:fs';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { encode } from '../rows.ts';
 
 /**
- * null stands for the target rank of a row that is not counted, −1 in answers; and for predictions and ranks that
- * PyTorch and Lossmeter define differently, those of rows with a NaN.
+ * Values of a vector. null is the target rank of an uncounted row, which is −1 in answers. It is also a prediction or rank
+ * of a row with a NaN, which PyTorch and Lossmeter define differently.
  */
 export type Nested = number | string | null | Nested[];
 
@@ -39,7 +39,7 @@ export function outputsOf({ expected }: Vector): string[] {
   return OUTPUTS.filter((name) => Object.hasOwn(expected, name));
 }
 
-/** Number to which errors are relative at least: for a gradient, whose elements are far below 1, the largest of them. */
+/** Least number to which errors are relative: 1, or for a gradient its largest element, which is far below 1. */
 export function scaleOf(name: string, wanted: readonly number[]): number {
   return name === 'gradient' ? wanted.reduce((top, g) => (Math.abs(g) > top ? Math.abs(g) : top), 0) : 1;
 }

@@ -5,7 +5,7 @@ import { FILES, flatten, outputsOf, readVectors, requestOf, scaleOf } from './re
 
 const service = Service.start();
 
-/** True for a number within `bound`, relative to the larger of `scale` and what is expected. */
+/** True for an error within `bound`, relative to the larger of `scale` and the expected value. */
 function close(actual: number, expected: number, bound: number, scale = 1): boolean {
   if (!Number.isFinite(expected)) return Object.is(actual, expected);
   return Math.abs(actual - expected) <= bound * Math.max(scale, Math.abs(expected));

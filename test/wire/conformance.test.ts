@@ -45,7 +45,7 @@ function contextWith(given: Pick<DecodeContext, 'held'> & Partial<DecodeContext>
   };
 }
 
-/** Reads a request that comes in chunks. */
+/** Reads a request that arrives in chunks. */
 async function read(
   codec: Codec,
   chunks: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
@@ -55,7 +55,7 @@ async function read(
   await runWaiting(readRequest(codec, new ByteReader(Readable.from(chunks), 2 ** 24), { context, open }));
 }
 
-/** Decodes a body that comes in chunks. */
+/** Decodes a body that arrives in chunks. */
 async function decode(
   codec: Codec,
   chunks: Iterable<Uint8Array>,
@@ -140,7 +140,7 @@ const EXTREMES: Batch = {
   input_mask: tensor('uint64', [2], [2n ** 64n - 1n, 2n ** 53n + 1n]),
 };
 
-/** Many times what a socket hands over at once. */
+/** A batch many times larger than a chunk of a socket. */
 const LARGE: Batch = {
   logits: { dtype: 'float32', shape: [400, 1000], data: new Uint8Array(1_600_000).fill(63) },
   label: { dtype: 'int8', shape: [400], data: new Uint8Array(400) },

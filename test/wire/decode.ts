@@ -12,7 +12,7 @@ const FIELDS = {
   options: ['reduction'],
 };
 
-/** Parts that a codec yields of a body; bytes of neighbouring runs are joined. */
+/** Parts that a codec yields for a body. Adjacent runs of bytes are joined. */
 export function partsOf(codec: Codec, body: Uint8Array, chunkBytes = body.byteLength): unknown[] {
   const chunks = Array.from({ length: Math.ceil(body.byteLength / chunkBytes) }, (_, k) =>
     Uint8Array.from(body.subarray(k * chunkBytes, (k + 1) * chunkBytes)),

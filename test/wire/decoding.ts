@@ -1,4 +1,4 @@
-/** Runs decodings without a service: their bytes come in given chunks. */
+/** Runs decodings without a service. Their bytes arrive in the given chunks. */
 import { runAtOnce } from '../../src/steps.ts';
 import type { Bytes, Decoded, Decoding } from '../../src/wire/decoding.ts';
 import { parseJson } from '../../src/wire/json-text/text.ts';
@@ -21,14 +21,14 @@ class ChunkedBytes implements Bytes {
     this.here = rest.byteLength > 0 ? rest : undefined;
   }
 
-  /** Lets the next chunk come. */
+  /** Delivers the next chunk. */
   next(): void {
     this.here = this.#chunks.shift();
     this.received += this.here?.byteLength ?? 0;
   }
 }
 
-/** Parts that a decoding yields, without what it asks for, and its result. */
+/** Runs a decoding, and answers its requests for input and work. @returns the other parts that it yields, and its result */
 export function decodeAll<R>(
   decode: (bytes: Bytes) => Decoding<R>,
   chunks: readonly Uint8Array[],

@@ -24,20 +24,20 @@ export interface Batch {
   vocab_size?: number;
 }
 
-/** The fields in the order in which they are to be written. */
+/** Fields in the order of writing. */
 type Order = readonly (keyof Batch)[];
 
 interface Format {
   readonly name: string;
-  /** A request with the codec that reads it; fields that the batch lacks are left out. */
+  /** Encodes a request, and selects its codec. Fields that the batch lacks are left out. */
   encode(batch: Batch, order: Order): { codec: Codec; body: Uint8Array };
-  /** True where logits that come last are handed on as they arrive. */
+  /** True when logits that come last are passed on as they arrive. */
   readonly streams: boolean;
-  /** True where outputs come back as arrays of msgpack-numpy. */
+  /** True when outputs are returned as msgpack-numpy arrays. */
   readonly numpyArrays: boolean;
-  /** True where integers beyond 2^53 keep their value. */
+  /** True when integers beyond 2^53 keep their value. */
   readonly exactIntegers: boolean;
-  /** dtypes that it has no name for. */
+  /** Dtypes that the format cannot name. */
   readonly nameless?: readonly DType[];
 }
 
@@ -113,7 +113,7 @@ function safetensors(name: string, arrange: <T>(entries: T[]) => T[]): Format {
   };
 }
 
-/** Fields that are no tensors travel as parameters, lists and maps as JSON text. */
+/** Open Inference format. Fields other than tensors are parameters; lists and maps are JSON text. */
 function openInference(
   name: string,
   { binary, ...traits }: Pick<Format, 'streams' | 'exactIntegers'> & { binary: boolean },
@@ -159,7 +159,7 @@ function fieldsOf(
 
 const NUMPY_TYPES: Partial<Record<DType, unknown>> = {
   float16: '<f2',
-  // NumPy has no name for it: so comes array.view('V2').
+  // NumPy has no name for bfloat16. This is the type of array.view('V2').
   bfloat16: [['', '|V2']],
   float32: '<f4',
   float64: '<f8',
@@ -174,7 +174,7 @@ const NUMPY_TYPES: Partial<Record<DType, unknown>> = {
   bool: '|b1',
 };
 
-/** A tensor as msgpack_numpy.encode makes it of an ndarray: with keys that are bin. */
+/** A tensor in the form that msgpack_numpy.encode makes from an ndarray. Its keys have the type bin. */
 export function toNumpy(
   { dtype, shape, data }: Tensor,
   keyOf: (key: string) => unknown = (key) => Buffer.from(key),
@@ -188,7 +188,7 @@ export function toNumpy(
   ]);
 }
 
-/** A number by its digits: TypeScript does not know JSON.rawJSON yet. */
+/** Makes a JSON number from its digits. TypeScript does not declare JSON.rawJSON yet. */
 const rawJson = (JSON as unknown as { rawJSON: (text: string) => unknown }).rawJSON;
 
 /** Entries in the form of JSON: -0 keeps its sign, NaN and infinities are text. */

@@ -15,12 +15,12 @@ KNOWN_LABEL = np.array([1, 4, 0])
 KNOWN_LOSS = {"float64": 1.42499712, "float32": 1.42499710, "float16": 1.42508487}
 """To 1e-8, by the dtype that the logits are rounded to."""
 
-# A row that is sure of itself, and wrong: 72 − 5.
+# A confident, wrong row: its loss is about 72 − 5.
 CONFIDENT_LOGITS = np.array([[3, 5, 6, 9, 12, 33, 42, 12, 32, 72]], np.float32)
 CONFIDENT_LABEL = np.array([1])
 CONFIDENT_LOSS = 66.99999933
 
 
 def large_logits(megabytes: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Logits of so many 2^20 bytes, all 0, of 1024 classes: their loss is ln 1024."""
+    """Zero logits of this many MiB and 1024 classes: their loss is ln 1024."""
     return np.zeros((256 * megabytes, 1024), np.float32)

@@ -1,7 +1,7 @@
-"""A stand-in for a service that takes recordings in bulk, and fails when it is to.
+"""A stand-in for a service that takes recordings in bulk, with injected faults.
 
-It has the contract of `POST /v1/runs/{run}/batches` on a dictionary. It outlives the
-faults of its listener: what was acknowledged before a restart is there after it.
+It implements `POST /v1/runs/{run}/batches` on a dictionary. Acknowledged recordings
+survive a restart of its listener.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Key = tuple[int, int, int, int]
 
 @dataclass
 class Fault:
-    """What happens to requests: they are refused, or answered late."""
+    """Faults of requests: refusals, delays and lower limits."""
 
     status: int | None = None
     retry_after: str | None = None
@@ -42,7 +42,7 @@ class Fault:
 
 @dataclass
 class Recorded:
-    """What was acknowledged or recorded."""
+    """Recordings, and counts of requests."""
 
     pairs: dict[Key, tuple[float, float]] = field(default_factory=dict)
     scalars: dict[tuple[int, int, int, str], float] = field(default_factory=dict)
@@ -52,12 +52,12 @@ class Recorded:
 
 
 class BulkService:
-    """Listens while it is entered, unless it was stopped.
+    """Listens from its creation to the end of `with`, except while it is stopped.
 
     Attributes:
-        fault: What happens to requests.
-        recorded: What was recorded.
-        refuse: Steps that are refused, by their codes.
+        fault: The current fault of requests.
+        recorded: The recordings so far.
+        refuse: Codes of refused steps, by step.
     """
 
     def __init__(self) -> None:
@@ -86,7 +86,7 @@ class BulkService:
             allow_reuse_address = True
 
             def handle_error(self, request: object, client_address: object) -> None:
-                """Says nothing of connections that break."""
+                """Ignores broken connections."""
 
         self._server = Server(("127.0.0.1", self._port), Handler)
         self._port = self._server.server_port
@@ -219,4 +219,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Says nothing."""
+        """Logs nothing."""

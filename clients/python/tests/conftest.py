@@ -1,4 +1,4 @@
-"""One service, of this checkout, for the whole session."""
+"""One service from this checkout for the whole session."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     log = tmp_path_factory.mktemp("service") / "log"
     with pytest.MonkeyPatch.context() as patch, running_service(log) as started:
-        # Who names no address asks this service; a developer's own is out of the way.
+        # Clients use this service by default, not one from the developer's settings.
         patch.setenv("LOSSMETER_URL", started.url)
         patch.delenv("LOSSMETER_API_KEY", raising=False)
         yield started

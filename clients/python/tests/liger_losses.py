@@ -1,7 +1,7 @@
 """Computes Liger's losses: `python liger_losses.py PAIR.npz LOSSES.npz`.
 
-Its Triton kernels are interpreted, for want of a GPU. TRITON_INTERPRET must be set
-before Triton is imported, hence a process of its own.
+Its Triton kernels are interpreted, because there is no GPU. TRITON_INTERPRET must be
+set before Triton is imported, so this is a separate process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def main(given: str, made: str) -> None:
     """Reads logits and labels, and writes losses and gradients by their names."""
     pair = np.load(given)
     teacher, label = (torch.from_numpy(pair[name]) for name in ("teacher", "label"))
-    # A linear layer that leaves its input as it is.
+    # The identity as a linear layer.
     weight = torch.eye(teacher.shape[-1])
     losses = {}
     for beta in pair["betas"].tolist():

@@ -1,4 +1,4 @@
-"""Names of runs as people give them, and some that an address could damage."""
+"""Typical names of runs, and names with characters that URLs must escape."""
 
 NAMES = [
     "meta-llama/Llama-2-7b",

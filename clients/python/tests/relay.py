@@ -1,4 +1,4 @@
-"""A relay between a client and the service, which does harm when it is told to."""
+"""A relay between a client and the service, which injects faults."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ that is to be stopped amid a body must not have handed it all to the system."""
 
 @dataclass(frozen=True)
 class CutUpload:
-    """The connection is lost when so many bytes of the body came."""
+    """Closes the connection after `after` bytes of the body."""
 
     after: int
 
 
 @dataclass(frozen=True)
 class CutAnswer:
-    """The connection is lost when so many bytes of the answer went out, or this text.
+    """Closes the connection after `after` bytes of the answer, or after this text.
 
-    0 loses the answer whole; the service has done what was asked by then.
+    0 loses the whole answer, after the service has executed the request.
     """
 
     after: int | bytes
@@ -42,7 +42,7 @@ class CutAnswer:
 
 @dataclass(frozen=True)
 class Answer:
-    """Answered in place of the service, once the body has come."""
+    """Answers in place of the service, after the whole body is received."""
 
     status: int
     content: bytes = b""
@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Stream:
-    """The beginning of an answer without a length, which does not end."""
+    """Begins an answer without a length, and does not end it."""
 
     content: bytes
     headers: dict[str, str] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Pause:
-    """The body is not read on for so long when so many bytes of it came."""
+    """Stops reading the body for some seconds after `after` bytes."""
 
     after: int
     seconds: float
@@ -67,7 +67,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Silence:
-    """The request is taken, and never answered."""
+    """Reads the request, and never answers."""
 
 
 Fault: TypeAlias = CutUpload | CutAnswer | Answer | Stream | Pause | Silence
@@ -75,7 +75,7 @@ Fault: TypeAlias = CutUpload | CutAnswer | Answer | Stream | Pause | Silence
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a request, its fields by their names in lower case."""
+    """The head of a request; names of fields are in lower case."""
 
     method: str
     path: str
@@ -86,10 +86,10 @@ class Relay:
     """Listens while it is entered. Each request takes the next fault, if there is one.
 
     Attributes:
-        faults: What is to happen to the requests that come.
-        heads: The requests that came.
-        connections: How many connections were opened.
-        open: How many of them are open.
+        faults: Faults of the next requests.
+        heads: Heads of the received requests.
+        connections: Number of connections so far.
+        open: Number of open connections.
     """
 
     def __init__(self, service: Service, *faults: Fault) -> None:
@@ -123,7 +123,7 @@ class Relay:
     async def _listen(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ends = asyncio.Event()
-        # As a task of its own each connection ends, with its transports, with the loop.
+        # Each connection is a task, so it ends with its transports and with the loop.
         tasks: set[asyncio.Task[None]] = set()
 
         def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -158,7 +158,7 @@ class Relay:
 
 
 def comes_true(condition: Callable[[], bool], seconds: float = 2) -> bool:
-    """Waits for something to become so, and says whether it did."""
+    """Waits for a condition. Returns False when it is still false after the time."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -166,7 +166,7 @@ def comes_true(condition: Callable[[], bool], seconds: float = 2) -> bool:
 
 
 class _Connection:
-    """A connection of a client, and the one to the service that goes with it."""
+    """A connection of a client, and its connection to the service."""
 
     def __init__(
         self,
@@ -183,7 +183,7 @@ class _Connection:
         self._answered = b""
 
     def abort(self) -> None:
-        """Loses both connections."""
+        """Aborts both connections."""
         if self._answers is not None:
             self._answers.cancel()
         for writer in (self._writer, self._upstream):
@@ -191,10 +191,10 @@ class _Connection:
                 writer.transport.abort()
 
     async def request(self, head: Head, text: bytes, fault: Fault | None) -> None:
-        """Passes a request on, or does to it what the fault says.
+        """Forwards a request, or applies the fault.
 
         Raises:
-            ConnectionError: The connection is to be lost, or was.
+            ConnectionError: The connection was lost, or the fault closes it.
         """
         self._fault, self._answered = fault, b""
         forward = not isinstance(fault, Answer | Stream | Silence)
@@ -250,11 +250,11 @@ class _Connection:
                 if left <= len(piece):
                     break
                 await self._writer.drain()
-        # What was written still goes out.
+        # Written data is still sent.
         self._writer.close()
 
     def _left(self, piece: bytes) -> int:
-        """How many bytes of the answer may still go out, this piece among them."""
+        """Number of bytes of the answer to send at most, including this piece."""
         if not isinstance(self._fault, CutAnswer):
             return sys.maxsize
         after = self._fault.after

@@ -1,4 +1,4 @@
-"""Arrays of any library become NumPy's, over the same memory where they can."""
+"""Arrays of any library become NumPy arrays, over the same memory if possible."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def address(array: NDArray[Any]) -> int:
 
 
 def assert_same(got: NDArray[Any], expected: NDArray[Any]) -> None:
-    """Of the same shape, dtype and values, and contiguous."""
+    """Asserts equal shapes, dtypes and values, and a contiguous array."""
     assert got.flags.c_contiguous
     assert got.dtype == expected.dtype
     np.testing.assert_array_equal(got, expected, strict=True)

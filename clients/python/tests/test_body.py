@@ -1,4 +1,4 @@
-"""Bodies are sent from where they lie, in chunks of a size that suits."""
+"""Bodies are sent without a copy, in chunks of suitable size."""
 
 from __future__ import annotations
 

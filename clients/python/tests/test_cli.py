@@ -1,4 +1,4 @@
-"""`python -m lossmeter`, as a process of its own."""
+"""`python -m lossmeter`, in its own process."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TIMEOUT_SECONDS = 20
 
 @contextmanager
 def started(url: str, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that is ended, if it has not ended by itself."""
+    """Starts a process, and kills it afterwards if it still runs."""
     with subprocess.Popen(
         [sys.executable, "-m", "lossmeter", *map(str, arguments)],
         env={**os.environ, "LOSSMETER_URL": url},
@@ -47,7 +47,7 @@ def started(url: str, *arguments: str | Path) -> Iterator[subprocess.Popen[str]]
 
 
 def run(url: str, *arguments: str | Path) -> tuple[int, str, str]:
-    """The exit code, and what was printed and complained."""
+    """Returns exit code, standard output and standard error."""
     with started(url, *arguments) as process:
         output, complaints = process.communicate(timeout=TIMEOUT_SECONDS)
     assert "Traceback" not in complaints
@@ -72,7 +72,7 @@ def bad(tmp_path: Path) -> Path:
 
 
 def strict(text: str) -> Any:  # noqa: ANN401 -- a value of JSON
-    """A value of JSON, as every language reads it."""
+    """Parses JSON strictly, without bare NaN and infinities."""
 
     def refuse(token: str) -> NoReturn:
         pytest.fail(f"there is a bare {token}, which is no JSON")
@@ -378,7 +378,7 @@ def test_new_leaves_out_the_steps_that_are_there(
     recorded.record_pair(0, 0, 8.0, 2.0)
     with Relay(service) as relay:
         with started(relay.url, "watch", "new", "--new", "--until", "1") as process:
-            # A step a moment, because it begins to listen at one that nobody knows.
+            # Records until it ends, because the step at which it begins is unknown.
             for step in range(1, 200):
                 recorded.record_pair(step, 0, 8.0, 2.0)
                 try:

@@ -1,4 +1,4 @@
-"""The client evaluates, through the service, what it is given."""
+"""The client evaluates batches through the service."""
 
 from __future__ import annotations
 
@@ -657,7 +657,7 @@ def key(keys: Path) -> str:
 def locked(
     keys: Path, key: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """A service that wants a key."""
+    """A service that requires a key."""
     assert key
     log = tmp_path_factory.mktemp("locked") / "log"
     with running_service(log, {"LOSSMETER_API_KEYS_FILE": str(keys)}) as started:
@@ -833,7 +833,7 @@ with Client() as client:
 
 def test_a_forked_process_has_connections_of_its_own(service: Service) -> None:
     with Relay(service) as relay:
-        # Nothing may be forked that has as many threads as this process.
+        # In a new process, because this one has too many threads to be forked.
         done = subprocess.run(
             [sys.executable, "-c", FORK],
             env={**os.environ, "LOSSMETER_URL": relay.url},

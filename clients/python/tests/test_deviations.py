@@ -1,4 +1,4 @@
-"""docs/deviations.md, section by section, against PyTorch or another's formula."""
+"""docs/deviations.md, section by section, against PyTorch or other libraries."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LABEL = torch.tensor([0, 1, 3])
 
 
 def section(heading: str) -> Callable[[Test], Test]:
-    """Says which section a test is about."""
+    """Registers the section that a test covers."""
     TESTED.add(heading)
     return lambda test: test
 
@@ -50,7 +50,7 @@ def test_every_section_has_a_test() -> None:
 def both(
     client: Client, weight: Tensor, label: Tensor = LABEL, **options: object
 ) -> list[tuple[Tensor, Tensor]]:
-    """The loss and its gradient, Lossmeter's and PyTorch's."""
+    """Loss and gradient, by Lossmeter and by PyTorch."""
     results = []
     criteria: list[Any] = [
         CrossEntropyLoss(weight, client=client, **options),  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""TRL and Liger have the same divergences; each divides by a number of its own.
+"""TRL and Liger have the same divergences, and divide them by different numbers.
 
 | loss                              | divides by                                       |
 | --------------------------------- | ------------------------------------------------ |
@@ -11,7 +11,7 @@
 | Liger `LigerFusedLinearJSDLoss`   | tokens that count, at least 1                    |
 | Lossmeter `mean`                  | Σ m over counted rows, by the profile            |
 
-No one multiplies by the square of the temperature. TRL's and Liger's losses are forward
+None multiplies by the square of the temperature. TRL's and Liger's losses are forward
 KL at β = 0 and reverse KL at β = 1, and so is `jensen_shannon` here.
 """
 
@@ -45,7 +45,7 @@ BETAS = [0.0, 0.1, 0.5, 0.9, 1.0]
 
 
 class Pair:
-    """A student and a teacher in float64, with labels of which some are ignored."""
+    """A student and a teacher in float64, with labels; some of these are ignored."""
 
     def __init__(self, dtype: torch.dtype = torch.float64) -> None:
         generator = torch.Generator().manual_seed(5)

@@ -1,4 +1,4 @@
-"""The documentation, run as it stands."""
+"""The code of the documentation, executed unchanged."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ BLOCKS = [
     for block in BLOCK.findall((ROOT / file).read_text())
     # The root's README has blocks for other clients too.
     if "lossmeter" in block.partition("\n")[0] or file in WHOLE
-    # MindSpore has an environment of its own, and a test there.
+    # MindSpore has its own environment and tests.
     if "import mindspore" not in block
 ]
 
-# What a line prints is said behind it; what differs from run to run is left out as "…".
-# A call may end on a line of its own.
+# A comment after a line has its output; "…" stands for parts that vary between runs.
+# A call may end on a separate line.
 PRINTED = re.compile(r"^(?: *print\(.*)?\)  # (.*)$", re.MULTILINE)
 
 
-# Trainers warn of the machine.
+# Trainers warn about the machine.
 @pytest.mark.filterwarnings("ignore::Warning:(torch|lightning|transformers|accelerate)")
 def test_prints_what_it_says(
     service: Service,

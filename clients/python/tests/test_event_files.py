@@ -33,7 +33,7 @@ SPECIAL = [math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-45, 3.4028234663852886e3
 
 
 def imported(path: Path, *arguments: str) -> tuple[list[dict[str, Any]], str, int]:
-    """Items of an import, what it complained, and its exit code."""
+    """Items, standard error and exit code of an import."""
     program = [os.environ.get("LOSSMETER_NODE", "node"), str(ROOT / "src/cli/bin.js")]
     outcome = subprocess.run(
         [*program, "runs", "import", "--dry-run", *arguments, str(path)],
@@ -47,7 +47,7 @@ def imported(path: Path, *arguments: str) -> tuple[list[dict[str, Any]], str, in
 
 
 def curves_of(items: list[dict[str, Any]], loss: str) -> Curves:
-    """Values by tag. Steps from the first one of a later attempt on are its own."""
+    """Values by tag. An attempt supersedes earlier ones from its first step on."""
     latest: dict[str, list[tuple[int, int, float]]] = {}
     for item in items:
         scalars = dict(item.get("scalars", {}))
@@ -75,7 +75,7 @@ def curves_of(items: list[dict[str, Any]], loss: str) -> Curves:
 
 
 def accumulated(folder: Path) -> Curves:
-    """The scalars of a folder as TensorBoard has them."""
+    """The scalars of a folder as TensorBoard accumulates them."""
     reader = EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0})
     reader.Reload()
     tags = reader.Tags()
@@ -110,7 +110,7 @@ def assert_same(ours: Curves, theirs: Curves) -> None:
 
 
 def values(count: int) -> Iterator[tuple[int, float]]:
-    """Every kind of float32, each at a step of its own."""
+    """Every kind of float32, each at its own step."""
     bits = np.random.default_rng(7).integers(0, 2**32, count, dtype=np.uint32)
     with np.errstate(invalid="ignore"):
         random = bits.view(np.float32).astype(np.float64)
@@ -229,5 +229,5 @@ def test_a_corrupt_record_is_refused(folder: Path, back: int, lost: int) -> None
     assert [item["step"] for item in items] == [
         step for step in range(10) if step != lost
     ]
-    # TensorBoard reads nothing behind it.
+    # TensorBoard reads nothing after the wrong record.
     assert loaded(file) == points_of(items)[:lost]

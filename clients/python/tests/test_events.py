@@ -1,4 +1,4 @@
-"""Server-sent events are read however they are cut into pieces."""
+"""Server-sent events are read for any division into chunks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BEGIN = b"retry: 1000\nid: 0\n\n"
 
 
 def step(number: int, loss: float | str = 1.5) -> bytes:
-    """The event of a step, which is the change of that number."""
+    """The event of a step; the id of the change is its number."""
     data = json.dumps({"step": number, "loss": loss})
     return f"event: step\nid: {number}\ndata: {data}\n\n".encode()
 
@@ -157,7 +157,7 @@ def test_half_an_event_is_forgotten_when_the_stream_begins_again() -> None:
 
 
 def streams(reader: EventReader, cut: int) -> Iterator[Event]:
-    """A stream that breaks off, and one that goes on as the service would."""
+    """A stream that breaks off, then one that resumes as the service would."""
     told = b"".join(step(number) for number in (1, 2, 3))
     yield from reader.feed((BEGIN + told)[:cut])
     reader.restart()

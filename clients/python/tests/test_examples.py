@@ -1,4 +1,4 @@
-"""The examples, run as they are."""
+"""The examples, executed unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SECONDS = 150
 STEPS = 300
 TOLERANCE = 1e-5
 NAN_STEP = 100
-# The example says of itself that it spoils these, on the last rank.
+# The example documents that it makes this logit NaN, on the last rank.
 NAN_RANK, NAN_ROW, NAN_CLASS = 1, 37, 42
 
 TRAINED = "example.trained"
@@ -45,7 +45,7 @@ RED = (214, 39, 40)
 
 
 def run_example(name: str, *arguments: str) -> str:
-    """What an example prints; LOSSMETER_URL is in the environment."""
+    """Output of an example; LOSSMETER_URL is in the environment."""
     done = subprocess.run(
         [sys.executable, EXAMPLES / name, *arguments],
         capture_output=True,
@@ -74,7 +74,7 @@ def trained(service: Service) -> str:
 
 @pytest.fixture(scope="module")
 def spoiled(service: Service) -> tuple[str, str]:
-    """The name of a run with a NaN, and what its trainer printed."""
+    """The name of a run with a NaN, and the output of its trainer."""
     assert service.url
     printed = train("--run", SPOILED, "--nan-at", str(NAN_STEP))
     return SPOILED, printed
@@ -82,7 +82,7 @@ def spoiled(service: Service) -> tuple[str, str]:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """For a model this small, threads cost more than they bring."""
+    """Limits PyTorch to one thread, which is faster for so small a model."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -90,7 +90,7 @@ def one_thread() -> Iterator[None]:
 
 
 def curve(client: Client, run: str) -> NDArray[np.float64]:
-    """The loss of each step, as the service has it of both ranks."""
+    """The loss of each step over both ranks, from the service."""
     steps = client.run(run).steps()
     assert [point["step"] for point in steps] == list(range(STEPS))
     assert all(point["complete"] and point["ranks"] == 2 for point in steps)
@@ -119,7 +119,7 @@ def test_records_what_it_is_and_the_losses_of_both_ranks(
     assert summary["batches"] == 2 * STEPS
     assert summary["non_finite_steps"] == 0
     assert summary["labels"]["model"] == "GRU"
-    # Each rank has a batch of its own.
+    # Each rank has its own batch.
     first, second = run.step(0)["rank_details"]
     assert first["loss"] != second["loss"]
     assert first["denominator"] == second["denominator"]
@@ -155,7 +155,7 @@ def test_finds_the_nan_and_trains_on(spoiled: tuple[str, str], client: Client) -
 def test_leaves_the_spoiled_step_out_on_both_ranks(
     spoiled: tuple[str, str], client: Client
 ) -> None:
-    # One process that has the batches of both ranks is left with the same parameters.
+    # One process with the batches of both ranks ends with the same parameters.
     example = runpy.run_path(str(EXAMPLES / "train_char_lm.py"))
     steps = NAN_STEP + 50
     args = argparse.Namespace(batch=16, ranks=2, seed=0, steps=steps)
@@ -204,8 +204,8 @@ def test_plots_the_curve_and_the_step_that_is_not_finite(
 
     picture = np.asarray(image.imread(file))[..., :3]
     height, width, _ = picture.shape
-    # The curve reaches over most of the width and of the height, the step that is not
-    # finite from the bottom to the top.
+    # The curve covers most of the width and of the height. The mark of the step that is
+    # not finite extends from the bottom to the top.
     rows, columns = np.nonzero(near(picture, BLUE))
     assert np.ptp(columns) > 0.8 * width
     assert np.ptp(rows) > 0.7 * height
@@ -239,7 +239,7 @@ def test_a_student_learns_its_teacher(
     first, last = map(float, losses)
     assert last < 0.3 * first
     before, after = (tuple(map(float, found)) for found in COMPARED.findall(printed))
-    # On text that it was not trained on: divergence, and agreement in percent.
+    # Divergence, and agreement in percent, on text outside of the training data.
     assert after[0] < 0.3 * before[0]
     assert before[1] < 10
     assert after[1] > 50
@@ -252,7 +252,7 @@ def test_a_bfloat16_cast_is_checked(service: Service) -> None:
     figures = dict(re.findall(r"^(\S.*?)  +(\d\S*)", printed, re.MULTILINE))
     assert figures["rows"] == "16384"
     mean = float(re.findall(r"^mean KL +(\S+) ±", printed, re.MULTILINE)[0])
-    # The cast has 8 bits: its divergence is small, and is not 0.
+    # bfloat16 has 8 bits of precision: the divergence is small, but not 0.
     assert 1e-7 < mean < 1e-3
     assert float(figures["maximum KL"]) > mean > float(figures["KL 50%"])
     assert len(re.findall(r"nats at row \d+, after", printed)) == 3
@@ -263,6 +263,6 @@ def test_a_bfloat16_cast_is_checked(service: Service) -> None:
 def near(
     picture: NDArray[np.float32], colour: tuple[int, int, int]
 ) -> NDArray[np.bool_]:
-    """Which pixels have a colour, about."""
+    """Mask of the pixels that have about this colour."""
     distance = np.abs(picture - np.array(colour, np.float32) / 255)
     return np.asarray(distance.max(axis=-1) < 0.05)

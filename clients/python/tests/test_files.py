@@ -31,7 +31,7 @@ CHAR_LM = ROOT / "examples" / "char-lm.safetensors"
 
 
 def save(path: Path, tensors: dict[str, Any], **options: object) -> Path:
-    """A file of the library, which puts narrow labels after the logits."""
+    """Saves a file by the library, which puts narrow labels after the logits."""
     metadata = {"options": json.dumps(options)} if options else None
     safetensors.numpy.save_file(tensors, path, metadata)
     return path

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lossmeter import Client
 
-# They are the Trainer's own.
+# The Trainer itself causes these warnings.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning")
 
 CLASSES, LENGTH = 20, 9
@@ -47,7 +47,7 @@ def language_model() -> PreTrainedModel:
 
 
 def sequences() -> list[dict[str, torch.Tensor]]:
-    """Sequences whose labels leave out more from one to the next."""
+    """Sequences with 0 to LENGTH − 1 ignored labels at the start."""
     random = torch.Generator().manual_seed(4)
     made = []
     for left_out in range(24):
@@ -120,7 +120,7 @@ def test_a_nan_is_named_and_a_resumed_training_is_the_next_attempt(
     assert "attempt 1, dropped 0\n" in printed
     assert first_steps(client, run) == {0: 1, 1: 21}
     assert [each["step"] for each in client.run(run).steps()] == [*range(1, 31)]
-    # The training has the same losses again from its checkpoint on.
+    # The losses after the checkpoint repeat.
     again = [each["loss"] for each in client.run(run).steps()][20:22]
     assert again == pytest.approx(before[20:22], rel=0.1)
 
@@ -179,8 +179,8 @@ def test_a_classifier_is_not_shifted(client: Client, tmp_path: Path) -> None:
         {"input_ids": each["input_ids"], "labels": torch.tensor(number % 3)}
         for number, each in enumerate(sequences())
     ]
-    # The model's own loss does not know num_items_in_batch: the Trainer adds the losses
-    # of its micro-batches, and does not divide them.
+    # The model's own loss ignores num_items_in_batch: the Trainer adds the losses of
+    # its micro-batches, and does not divide the sum.
     more: dict[str, Any] = {"gradient_accumulation_steps": 1}
     plain = trained(tmp_path, classifier(), None, data, **more)
     callback = LossmeterCallback("hf.classifier", client)

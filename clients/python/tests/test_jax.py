@@ -185,8 +185,8 @@ def test_is_compiled_once_for_all_calls_that_are_alike(client: Client) -> None:
     assert after.hits == before.hits + 5
 
 
-# Callbacks of JAX wait for ever for the thread that they occupy; what cures that is in
-# the documentation.
+# Callbacks of JAX wait forever for the thread that they occupy. The documentation has a
+# remedy.
 ON_ONE_CPU = """
 import os
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})

@@ -31,7 +31,7 @@ Arrays = dict[str, Any]
 
 
 def draw(shape: tuple[int, ...] = (ROWS, CLASSES), seed: int = 0) -> Arrays:
-    """Two near sets of logits with labels and a weighted mask, in which some are 0."""
+    """Two similar sets of logits, with labels and a mask that has some zeros."""
     random = np.random.default_rng(seed)
     reference = (3 * random.standard_normal(shape)).astype(np.float32)
     noise = random.standard_normal(shape) * random.random((*shape[:-1], 1))
@@ -58,7 +58,7 @@ def as_dict(of: Comparison) -> dict[str, Any]:
 
 
 def assert_equal(split: Comparison, whole: Comparison) -> None:
-    """Equal in all bits, but for exp of perplexities, which V8 rounds on its own."""
+    """Asserts equal bits, except in perplexities: V8 rounds exp differently."""
     one, other = as_dict(split), as_dict(whole)
     assert_close(one.pop("perplexity"), other.pop("perplexity"))
     assert one == other
@@ -69,7 +69,7 @@ def assert_equal(split: Comparison, whole: Comparison) -> None:
 
 
 def assert_close(one: object, other: object) -> None:
-    """Numbers in nested objects: the error of a difference cancels some digits."""
+    """Compares nested numbers; the error of a difference has fewer digits."""
     if isinstance(one, dict):
         assert isinstance(other, dict)
         assert one.keys() == other.keys()
@@ -149,7 +149,7 @@ def test_sequences_are_divided_with_their_shift(
 
 
 def without_hints(value: object) -> object:
-    """The same without hints: those of a divided comparison have no counts."""
+    """Removes hints, which have no counts in a divided comparison."""
     if not isinstance(value, dict):
         return value
     return {key: without_hints(inner) for key, inner in value.items() if key != "hint"}

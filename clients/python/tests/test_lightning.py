@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from lossmeter import Client
 
-# They are Lightning's own.
+# Lightning itself causes these warnings.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 STEPS = 4
 
 
 class Linear(lightning.LightningModule):
-    """A layer; `returns` are the names that its steps return beside the loss."""
+    """A layer; its steps return the values named in `returns` beside the loss."""
 
     def __init__(self, returns: tuple[str, ...] = ("logits", "label")) -> None:
         super().__init__()

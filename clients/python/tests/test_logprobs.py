@@ -19,7 +19,7 @@ LENGTHS = [40, 1, 90, 0, 7]
 
 
 def sampled(noise: float, seed: int = 0) -> tuple[np.ndarray[Any, Any], ...]:
-    """Log-probabilities of tokens whose sides differ by noise."""
+    """Log-probabilities of the same tokens by two sides, which differ by noise."""
     random = np.random.default_rng(seed)
     old = -10 * random.random(sum(LENGTHS)) - 20 * noise
     return old, np.minimum(0, old + noise * random.standard_normal(old.size))
@@ -49,7 +49,7 @@ def test_estimators_are_those_of_the_literature(client: Client, noise: float) ->
         "fraction_outside": np.mean((rho < 0.9) | (rho > 1.1)),
     }
     for name, value in expected.items():
-        # NumPy's own rounding: the service is tested against 60 digits.
+        # The tolerance is for NumPy; the service is tested against 60 digits.
         assert answer[name] == pytest.approx(value, rel=1e-9), name  # type: ignore[literal-required]
     assert answer["perplexity"]["old"] == pytest.approx(
         np.mean([np.exp(-old[s].mean()) for s in of])

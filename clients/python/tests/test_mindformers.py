@@ -1,4 +1,4 @@
-"""`lossmeter.mindformers`, with NumPy's arrays; MindSpore has tests of its own."""
+"""`lossmeter.mindformers` with NumPy arrays; MindSpore has its own tests."""
 
 from __future__ import annotations
 

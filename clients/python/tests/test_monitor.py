@@ -1,4 +1,4 @@
-"""A monitor records what a training loop gives it, and says what it does not."""
+"""A monitor records the steps of a training loop, and reports invalid ones."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_threads_may_share_a_monitor(bulk: BulkService) -> None:
     assert len(bulk.recorded.pairs) == monitor.sent == 4000
 
 
-# What is not taken.
+# Invalid steps and numbers.
 
 
 def test_what_is_no_step_is_counted_and_not_raised(

@@ -34,7 +34,7 @@ LABEL = np.arange(ROWS) % CLASSES
 
 @pytest.fixture
 def run(client: Client, request: pytest.FixtureRequest) -> Run:
-    """A run that is not there yet, named after the test."""
+    """A run that does not exist yet, named after the test."""
     return client.run(request.node.name.partition("[")[0][-100:])
 
 
@@ -48,7 +48,7 @@ def good() -> NDArray[np.float32]:
 
 
 def points_of(run: Run, name: str) -> dict[int, float]:
-    """The values of a scalar by step, as the service has them."""
+    """The values of a scalar by step, from the service."""
     path = f"/v1/runs/{quote(run.name, safe='')}/scalars/{quote(name, safe='')}"
     points = urllib3.request("GET", run.client.url + path).json()["points"]
     return {point["step"]: float(point["value"]) for point in points}
@@ -130,7 +130,7 @@ def test_a_nan_is_named_by_row_and_class(
         5,
         2,
     )
-    # The loop went on, and wrote over its logits; they were copied before.
+    # The loop has overwritten its logits; the monitor copied them before.
     assert str(explanation) == (
         "step 4, rank 1: loss is nan; "
         "NaN in 1 of 12 rows; first at row 5, class 2 (not the label)"
@@ -216,7 +216,7 @@ def test_mask_weight_and_options_are_those_of_the_loss(run: Run) -> None:
     )
     assert explanation.evaluation.mean_nll > 0
     assert reference > 0
-    # The logits are finite where they count: the fault is in the loop.
+    # The logits of counted rows are finite: the fault is in the loop.
     assert "look at what follows them" in explanation.summary
 
 

@@ -1,4 +1,4 @@
-"""A monitor lives through the ends and the copies of its process."""
+"""Monitors when their process ends, forks or is copied."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_a_second_sigterm_ends_the_process_at_once(bulk: BulkService) -> None:
     time.sleep(0.5)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=2)
+    process.communicate(timeout=10)
 
     assert process.returncode == -signal.SIGTERM
 
@@ -134,7 +134,7 @@ time.sleep(60)
 """
     code, output, _ = run(program, bulk)
 
-    # It exits, which flushes.
+    # The handler exits, which flushes.
     assert (code, output) == (7, "handled\n")
     assert len(bulk.recorded.pairs) == 501
 
@@ -245,7 +245,7 @@ def test_a_pickled_monitor_has_all_but_the_queue(bulk: BulkService) -> None:
 
     assert (again.run, again.rank, again.attempt) == ("run", 2, 3)
     assert (again.waiting, again.sent, again.dropped) == (0, 0, 0)
-    # It knows the losses so far, so that a spike is found at once.
+    # The copy has the losses so far, so it finds a spike at once.
     (explanation,) = again.step(64, loss=3)
     assert explanation.reason == "spike"
     assert again.close()

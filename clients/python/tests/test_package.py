@@ -97,7 +97,7 @@ def test_the_wheel_says_what_it_is_and_takes(wheel: ZipFile) -> None:
 def test_the_archive_of_the_sources_makes_the_same_wheel(
     wheel: ZipFile, tmp_path: Path
 ) -> None:
-    """A release builds the wheel from it, as pip does where it finds no wheel."""
+    """Releases, and pip without a wheel, build the wheel from this archive."""
     (tmp_path / "sources").mkdir()
     with tarfile.open(build("sdist", tmp_path / "sources")) as archive:
         # Releases of Python 3.11 before 3.11.4 have no filters.
@@ -114,7 +114,7 @@ def test_the_archive_of_the_sources_makes_the_same_wheel(
 def test_the_wheel_alone_evaluates_the_examples(
     wheel: ZipFile, service: Service, tmp_path: Path
 ) -> None:
-    """In an environment that has what the wheel asks for, and nothing else."""
+    """Uses an environment with only the wheel and its dependencies."""
     venv.create(tmp_path / "venv", with_pip=True)
     python = str(tmp_path / "venv" / "bin" / "python")
 
@@ -181,7 +181,7 @@ def test_examples_have_the_results_that_they_show(service: Service, name: str) -
 
 
 def test_it_takes_no_library_that_it_does_not_need(tmp_path: Path) -> None:
-    """Whoever has no PyTorch, JAX, aiohttp or tqdm imports it all the same."""
+    """The import works without PyTorch, JAX, MindSpore, aiohttp and tqdm."""
     program = """
 import sys
 sys.modules |= dict.fromkeys(["torch", "jax", "mindspore", "aiohttp", "tqdm"])

@@ -1,4 +1,4 @@
-"""A bar is shown for what takes its time, and for nothing else."""
+"""A progress bar is shown for slow operations only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Terminal(io.StringIO):
-    """A terminal that keeps what it shows."""
+    """A terminal that keeps its output."""
 
     def isatty(self) -> bool:
         return True
@@ -30,7 +30,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bar comes after a tenth of the time, so that fewer seconds pass here."""
+    """Shows a bar after a tenth of the usual time, for faster tests."""
     monkeypatch.setattr(progress, "AFTER_SECONDS", 0.1)
 
 
@@ -117,7 +117,7 @@ def test_the_bar_of_an_upload_that_broke_off_is_closed_at_once(
     ):
         client.cross_entropy(logits, np.zeros(len(logits), int))
 
-    # As long as the error is kept, so are the frames that it went through.
+    # The error, which is still referenced, keeps the frames of its traceback.
     assert raised.value.__traceback__ is not None
     shown = capsys.readouterr().err
     assert "lossmeter:" in shown

@@ -1,8 +1,8 @@
 """PyTorch's own samples of cross_entropy, run through `lossmeter.torch`.
 
-They are what PyTorch tests its operator and its module with: every shape, reduction,
-weight (of either sign), ignored index, smoothing and kind of target that it takes, and
-what it refuses.
+PyTorch tests its operator and its module with them: every shape, reduction, weight (of
+either sign), ignored index, smoothing and kind of target that it accepts, and invalid
+arguments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lossmeter import Client, ProblemError
 from lossmeter.torch import CrossEntropyLoss
 
 with warnings.catch_warnings():
-    # It says that hypothesis, which only its own tests use, is not installed.
+    # PyTorch warns that hypothesis, which only its tests use, is not installed.
     warnings.simplefilter("ignore")
     from torch.testing._internal.common_methods_invocations import op_db
     from torch.testing._internal.common_modules import module_db
@@ -72,7 +72,7 @@ def module_samples(dtype: torch.dtype) -> Iterator[Sample]:
 
 
 def loss_and_gradient(loss: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """A loss, and its gradient, of rows weighed unlike where it has rows."""
+    """Loss and gradient; the rows of a loss per row have different weights."""
     weights = torch.linspace(0.5, 1.5, max(loss.numel(), 1)).reshape(loss.shape)
     (gradient,) = torch.autograd.grad((loss.double() * weights).sum(), logits)
     return loss.detach(), gradient
@@ -80,7 +80,7 @@ def loss_and_gradient(loss: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
 
 def check(sample: Sample, client: Client) -> None:
     logits = sample.logits.detach().requires_grad_()
-    # The service has no gradient by the target; some samples ask PyTorch for one.
+    # The service has no gradient by the target, which some samples request.
     target = sample.target.detach()
     module = CrossEntropyLoss(client=client, **sample.arguments)
     ours = loss_and_gradient(module(logits, target), logits)

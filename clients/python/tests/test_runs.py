@@ -42,7 +42,7 @@ EVENT_STREAM = {"Content-Type": "text/event-stream"}
 
 @pytest.fixture
 def run(client: Client, request: pytest.FixtureRequest) -> Run:
-    """A run that is not there yet, named after the test."""
+    """A run that does not exist yet, named after the test."""
     return client.run(request.node.name.partition("[")[0][-100:])
 
 
@@ -375,7 +375,7 @@ def test_what_is_no_name_is_refused_with_its_reason(client: Client, name: str) -
 
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_what_is_no_name_asks_for_nothing_else(client: Client, name: str) -> None:
-    # Such a path would be another one: /v1/runs/./steps is that of the run "steps".
+    # Such a name gives another path: /v1/runs/./steps is that of the run "steps".
     client.run("steps").describe()
     client.run("export").describe()
     run = client.run(name)
@@ -395,7 +395,7 @@ def test_a_run_shows_its_name_and_attempt(client: Client) -> None:
 
 
 def steps_until(events: Iterable[Event], last: int) -> list[int]:
-    """The steps that are told, up to this one."""
+    """The steps of the events, up to this one."""
     told: list[int] = []
     for event in events:
         if isinstance(event, StepEvent):

@@ -69,7 +69,7 @@ def test_the_library_reads_what_was_written(dtype: DTypeLike) -> None:
 
     content = encode({"label": np.array([2, 0], np.int16), "logits": logits})
 
-    # NumPy has no bfloat16 that the library knows of; PyTorch has.
+    # The library knows the bfloat16 of PyTorch, but none of NumPy.
     read = safetensors.torch.load(content)
     assert read["label"].tolist() == [2, 0]
     assert read["logits"].tolist() == logits.tolist()
@@ -103,7 +103,7 @@ def test_the_tensors_begin_at_a_multiple_of_8_bytes(name_length: int) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_file_of_the_library_is_read(dtype: DTypeLike) -> None:
     logits = np.arange(6).reshape(2, 3).astype(dtype)
-    # PyTorch's, because the library's writer for NumPy does not know bfloat16.
+    # By PyTorch, because the library's writer for NumPy does not know bfloat16.
     name = str(np.dtype(dtype))
     tensor = torch.tensor(logits.tolist(), dtype=getattr(torch, name))
 
@@ -206,7 +206,7 @@ def test_ranges_that_do_not_cover_the_bytes_once_are_refused(
 
 
 def test_the_library_refuses_the_same_ranges() -> None:
-    """What is refused here is no more than what everybody refuses."""
+    """The library refuses every range that is refused here."""
     overlapping = {"x": entry(0, 16, 4), "y": entry(8, 24, 4)}
     for entries, length in [
         ({"x": entry(0, 0, 4)}, 0),

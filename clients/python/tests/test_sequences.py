@@ -71,7 +71,7 @@ def test_sequences_are_those_of_the_segments(client: Client) -> None:
 
 
 def compared(**changes: object) -> dict[str, Any]:
-    """Two near sets of logits of all sequences; a change of None leaves one out."""
+    """Arguments with two similar sets of logits; a change of None omits one."""
     logits, label = batch()
     random = np.random.default_rng(4)
     arrays = {
@@ -86,7 +86,7 @@ def compared(**changes: object) -> dict[str, Any]:
 
 
 def near(value: object) -> object:
-    """A value whose perplexities may have another last digit: V8 has its own exp."""
+    """Allows another last digit, because V8 rounds exp of perplexities differently."""
     match value:
         case dict():
             return {key: near(inner) for key, inner in value.items()}

@@ -33,13 +33,13 @@ def falling(random_: Random) -> list[float]:
 
 
 def flat(random_: Random) -> list[float]:
-    """A flat curve, whose threshold is that of the floor, hit and just missed."""
+    """A flat curve with losses at the least threshold, and just below and above it."""
     around = [2.0, 2.0, 2.0, 2.0, 2.1199999999999997, 2.12, 2.1200000000000006, 2.2]
     return [random_.choice(around) for _ in range(STEPS)]
 
 
 def stepped(random_: Random) -> list[float]:
-    """A curve that stays high again and again, for longer or shorter."""
+    """A curve of plateaus of random height and length."""
     losses: list[float] = []
     while len(losses) < STEPS:
         level = random_.choice([-3, 0, 1, 5, 1e-300, 1e300])
@@ -83,7 +83,7 @@ def test_the_client_judges_every_step_as_the_service_does(
 
     steps = run.steps()
     assert [each["spike"] for each in steps] == found
-    # Both see the same bits, so that a threshold decides alike.
+    # Both see the same bits, so they decide alike at a threshold.
     assert [repr(each["loss"]) for each in steps] == [repr(loss_of(*p)) for p in pairs]
     assert any(found)
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 CASES = 200
 SEED = 8
 
-# Of values of that size: PyTorch's own rounding is as large. Losses of 16 bits are
-# rounded to them, and gradients of 16 bits are rounded once here and more often there.
+# Relative tolerances, as large as PyTorch's own rounding. 16-bit losses are rounded to
+# their dtype. 16-bit gradients are rounded once here, and more often by PyTorch.
 TOLERANCES = {
     torch.float64: 1e-12,
     torch.float32: 2e-6,
@@ -44,7 +44,7 @@ class Case(NamedTuple):
 
 
 def draw(seed: int) -> Case:
-    """A case, from few values of each kind so that all pairs of them come."""
+    """A case of few values of each kind, so that all pairs of values occur."""
     random = np.random.default_rng([SEED, seed])
     generator = torch.Generator().manual_seed(seed)
     dtype = list(TOLERANCES)[seed % len(TOLERANCES)]
@@ -85,7 +85,7 @@ def draw(seed: int) -> Case:
 def loss_and_gradient(
     logits: Tensor, loss_of: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """A loss, and its gradient, of rows weighed unlike where it has rows."""
+    """Loss and gradient; the rows of a loss per row have different weights."""
     followed = logits.detach().clone().requires_grad_()
     loss = loss_of(followed)
     weights = torch.linspace(0.5, 1.5, max(loss.numel(), 1)).reshape(loss.shape)
@@ -101,8 +101,8 @@ def test_agrees_with_pytorch_in_value_and_gradient(client: Client, seed: int) ->
     module = CrossEntropyLoss(weight, reduction=reduction, client=client, **options)
     loss, gradient = loss_and_gradient(logits, lambda x: module(x, target))
 
-    # What PyTorch computes of the same values in double precision is the reference: its
-    # own 16-bit arithmetic is much coarser than what is compared.
+    # The reference is PyTorch with the same values in double precision: its 16-bit
+    # arithmetic is much coarser than the tolerances.
     wide = target.double() if target.is_floating_point() else target.long()
     expected_loss, expected_gradient = loss_and_gradient(
         logits.double(),
@@ -225,7 +225,7 @@ def test_is_float32_under_autocast(client: Client) -> None:
 def test_keeps_small_gradients_of_a_scaled_loss(
     client: Client, dtype: torch.dtype
 ) -> None:
-    # What torch.amp.GradScaler does, with the scale that it begins with.
+    # Scales the loss as torch.amp.GradScaler does, with its initial scale.
     generator = torch.Generator().manual_seed(10)
     logits = torch.randn(512, 1000, generator=generator).to(dtype)
     target = torch.randint(1000, (512,), generator=generator)

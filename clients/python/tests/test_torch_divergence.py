@@ -27,7 +27,7 @@ TOLERANCES = {torch.float64: 1e-13, torch.float32: 1e-6}
 
 
 class Batch(NamedTuple):
-    """A student, its teacher, and weighted rows of which some do not count."""
+    """A student, its teacher, and weighted rows; some rows do not count."""
 
     logits: Tensor
     reference: Tensor
@@ -54,7 +54,7 @@ def kl(p: Tensor, log_p: Tensor, log_q: Tensor) -> Tensor:
 def divergence(
     logits: Tensor, reference: Tensor, direction: str, beta: float, temperature: float
 ) -> Tensor:
-    """The divergence of each row, as its definition has it."""
+    """The divergence of each row, by its definition."""
     lq, lp = (torch.log_softmax(x / temperature, -1) for x in (logits, reference))
     p, q = lp.exp(), lq.exp()
     if direction == "jensen_shannon" and 0 < beta < 1:
@@ -88,7 +88,7 @@ def reduced(rows: Tensor, mask: Tensor, label: Tensor, reduction: str) -> Tensor
 def loss_and_gradient(
     logits: Tensor, loss_of: Callable[[Tensor], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """A loss, and its gradient, of rows weighed unlike where it has rows."""
+    """Loss and gradient; the rows of a loss per row have different weights."""
     followed = logits.detach().clone().requires_grad_()
     loss = loss_of(followed)
     weights = torch.linspace(0.5, 1.5, max(loss.numel(), 1)).reshape(loss.shape)

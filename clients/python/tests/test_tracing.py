@@ -1,4 +1,4 @@
-"""A trace goes on from the program through the client to the service."""
+"""A trace continues from the program through the client to the service."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Collector(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
 
     def request_of(self, span: Span) -> dict[str, Any]:
-        """The span of the request whose parent is a span."""
+        """Waits for the request span whose parent is this span."""
         parent = format_span_id(span.get_span_context().span_id)
         deadline = time.monotonic() + 15
         while True:

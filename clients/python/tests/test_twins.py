@@ -1,4 +1,4 @@
-"""The twins have the same methods, and everything public says what it is."""
+"""Both clients have the same methods, and everything public is documented."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def public(of: type) -> set[str]:
 
 
 def awaited(annotation: object) -> str:
-    """An annotation of the asynchronous twin, as the other has it."""
+    """Converts an annotation of the asynchronous client to the synchronous one."""
     return str(annotation).replace("Async", "")
 
 
@@ -91,7 +91,7 @@ def test_an_evaluation_has_the_fields_of_the_services_answer() -> None:
 
 
 def definitions(tree: ast.Module | ast.ClassDef) -> Iterator[Definition]:
-    """What is public, and what is public of it."""
+    """Public functions and classes, and the public methods of these classes."""
     for node in tree.body:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if node.name.startswith("_"):

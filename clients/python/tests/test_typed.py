@@ -1,4 +1,4 @@
-"""Numbers of answers are what their types say, to the bit."""
+"""Numbers of answers have their declared types and exact bits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of the examples that train, and what the service has of them."""
+"""Runs of the training examples, and their records in the service."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROW, COLUMN = 21, 17
 
 
 def run_example(name: str, *arguments: str) -> str:
-    """What an example prints. Nothing may be downloaded, and one thread computes."""
+    """Output of an example, which runs without downloads and on one thread."""
     done = subprocess.run(
         [sys.executable, ROOT / "examples" / name, *arguments],
         capture_output=True,
@@ -42,7 +42,7 @@ def run_example(name: str, *arguments: str) -> str:
 def assert_nan_is_named(
     client: Client, run: str, printed: str, step: int, rank: int = 0
 ) -> None:
-    """The explanation, and the diagnostics of the service, name row and class."""
+    """Asserts that explanation and diagnostics name the row and the class."""
     assert f"step {step}, rank {rank}: loss is nan; NaN in 1 of " in printed
     assert f" rows; first at row {ROW}, class {COLUMN} (not the label)\n" in printed
     recorded = client.run(run)

@@ -27,7 +27,7 @@ export interface ClientOptions {
   url?: string | URL;
   /** Key of the service. By default it is the environment's `LOSSMETER_API_KEY`. */
   key?: string;
-  /** Sends requests in place of `fetch`. */
+  /** Replacement for the global `fetch`. */
   fetch?: Fetch;
 }
 
@@ -43,7 +43,7 @@ export interface RunEvent {
 }
 
 /**
- * A client of the service. Answers have their non-finite numbers as numbers, errors are thrown as ProblemError.
+ * A client of the service. Non-finite numbers in answers are JavaScript numbers. Errors are thrown as ProblemError.
  * @example const { loss } = await new Client().crossEntropy({ logits: tensor(logits, [2, 3]), label: [2, 0] });
  */
 export class Client {
@@ -138,7 +138,7 @@ function variable(name: string): string | undefined {
   return (globalThis as { process?: { env?: Record<string, string | undefined> } }).process?.env?.[name];
 }
 
-/** A batch whose logits come last: they are evaluated as they arrive. */
+/** Puts the logits last, so that the service evaluates them as they arrive. */
 function inOrder({ logits, ...others }: { logits: unknown }): object {
   return { ...others, logits };
 }

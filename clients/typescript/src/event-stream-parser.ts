@@ -1,6 +1,6 @@
 /** An event as the server sent it. */
 export interface ServerEvent {
-  /** `message` where the server names none. */
+  /** Event type; `message` when the server sends none. */
   type: string;
   data: string;
   id: string;
@@ -52,7 +52,7 @@ export class EventStreamParser {
 
   #take(line: string): void {
     const colon = line.indexOf(':');
-    // A comment, which keeps proxies from closing the connection.
+    // A comment line. Servers send comments so that proxies keep the connection open.
     if (colon === 0) return;
     const field = colon === -1 ? line : line.slice(0, colon);
     const value = colon === -1 ? '' : line.slice(colon + 1).replace(/^ /, '');

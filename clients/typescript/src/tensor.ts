@@ -39,7 +39,7 @@ export type TypedArray =
 
 /**
  * Makes a tensor of a typed array, without a copy.
- * @param dtype for elements for which JavaScript has no typed array, such as `bfloat16` in a Uint16Array
+ * @param dtype dtype of the elements, for a dtype without a typed array in JavaScript: `bfloat16` in a Uint16Array
  * @throws RangeError when the shape does not match the number of elements
  * @example tensor(new Float32Array([1, 2, 3]), [1, 3])
  */

@@ -45,7 +45,7 @@ export type StepDetail = Named<'StepDetail'>;
 export type StepPoint = Named<'StepPoint'>;
 export type WorstRow = Named<'WorstRow'>;
 
-/** A batch, whose tensors are typed arrays with a shape or any other form that JSON has. */
+/** A batch. Its tensors are typed arrays with a shape, or have any form that the JSON API accepts. */
 export type Batch = WithTensors<Named<'CrossEntropyRequest'>>;
 
 /** A tensor to survey; labels and mask select its rows. */

@@ -10,7 +10,7 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
 export interface Listener {
-  /** Called when a connection is open. `missed` is true when it resumes after no event: changes may be missing. */
+  /** Called when a connection is open. `missed` is true until the first event: changes may be missing. */
   onOpen(missed: boolean): void;
   onEvent(event: ServerEvent): void;
   onLost(): void;
@@ -27,7 +27,8 @@ export async function follow(path: string, listener: Listener, signal: AbortSign
     const watchdog = new Watchdog(signal);
     try {
       const headers = { accept: 'text/event-stream', ...(lastId !== '' && { 'last-event-id': lastId }) };
-      const { body } = await request(path, { headers, cache: 'no-store', signal: watchdog.signal });
+      const watch = (send: () => Promise<Response>): Promise<Response> => watchdog.over(send);
+      const { body } = await request(path, { headers, cache: 'no-store', signal: watchdog.signal, watch });
       watchdog.reset();
       listener.onOpen(lastId === '');
       failures = 0;
@@ -63,7 +64,7 @@ async function readPieces(
   }
 }
 
-/** Aborts a connection that is silent from its request on, such as after a laptop has slept or a proxy has dropped the connection. */
+/** Aborts a silent connection, such as after a laptop has slept or a proxy has dropped the connection. */
 class Watchdog {
   readonly #controller = new AbortController();
   #timer = 0;
@@ -71,7 +72,16 @@ class Watchdog {
 
   constructor(signal: AbortSignal) {
     this.signal = AbortSignal.any([signal, this.#controller.signal]);
+  }
+
+  /** Watches an attempt to connect. */
+  async over<Result>(attempt: () => Promise<Result>): Promise<Result> {
     this.reset();
+    try {
+      return await attempt();
+    } finally {
+      this.stop();
+    }
   }
 
   reset(): void {

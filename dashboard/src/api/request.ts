@@ -23,14 +23,21 @@ export const api = (): Api =>
     }),
   ));
 
-type Init = Omit<RequestInit, 'headers'> & { headers?: Record<string, string> };
+interface Init extends Omit<RequestInit, 'headers'> {
+  headers?: Record<string, string>;
+  /** Wraps each attempt, which a wait for a key does not belong to. */
+  watch?: (send: () => Promise<Response>) => Promise<Response>;
+}
 
 /**
  * Sends a request that the operations do not cover: with a file, or for a stream.
  * @throws ProblemError
  */
-export async function request(path: string, { headers, ...init }: Init = {}): Promise<Response> {
-  const response = await withKey((key) => fetch(addressOf(path), { ...init, headers: { ...headers, ...key } }));
+export async function request(path: string, { headers, watch, ...init }: Init = {}): Promise<Response> {
+  const response = await withKey((key) => {
+    const send = (): Promise<Response> => fetch(addressOf(path), { ...init, headers: { ...headers, ...key } });
+    return watch === undefined ? send() : watch(send);
+  });
   if (!response.ok) throw await ProblemError.of(response);
   return response;
 }

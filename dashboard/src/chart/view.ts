@@ -34,7 +34,7 @@ export function keptWithin({ from, to }: Zoom, [first, last]: readonly [number, 
   return { from: from + distance, to: to + distance };
 }
 
-/** Returns the first and last position of all curves on the horizontal axis, which has no ends without points. */
+/** Returns the first and last position of all curves on the horizontal axis; [−∞, ∞] without points. */
 export function endsOf(curves: readonly Pick<Curve, 'x'>[]): [number, number] {
   const xs = curves.flatMap(({ x }) => (x.length === 0 ? [] : [x[0]!, x.at(-1)!]));
   return xs.length === 0 ? [-Infinity, Infinity] : [Math.min(...xs), Math.max(...xs)];

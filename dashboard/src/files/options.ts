@@ -3,7 +3,7 @@ import { UnreadableFileError } from './unreadable-file.ts';
 /** Options of an evaluation, by name. */
 export type FileOptions = Readonly<Record<string, unknown>>;
 
-/** Parses the options in the metadata of a safetensors file. The service takes `null` for none. @throws UnreadableFileError */
+/** Parses the options in the metadata of a safetensors file; `null` means no options. @throws UnreadableFileError */
 export function parseOptions(text: string | undefined, name: string): FileOptions {
   if (text === undefined) return {};
   try {

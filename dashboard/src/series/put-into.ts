@@ -2,7 +2,7 @@
 export function putInto<Point extends { step: number }>(coarse: readonly Point[], fine: readonly Point[]): Point[] {
   const [first, last] = [fine[0]?.step, fine.at(-1)?.step];
   if (first === undefined || last === undefined) return [...coarse];
-  // Coarse points are updated when ranks report a step later; fine points are read once.
+  // Coarse points are updated when ranks report a step later; fine points of losses are read once.
   const newest = new Map(coarse.map((point) => [point.step, point]));
   return [
     ...coarse.filter(({ step }) => step < first),

@@ -7,7 +7,7 @@ import type { Source } from '../../import/sources.ts';
 import { runPath } from './service.ts';
 import type { RemoteService } from './service.ts';
 
-/** Refused parts that are listed. All are counted. */
+/** Maximum number of refused parts that are listed; all are counted. */
 const MOST_LISTED = 1000;
 
 /** A part of a file that was not recorded. */
@@ -116,7 +116,7 @@ export class BulkSender implements Sink {
     for (const [k, { status, code = String(status), detail = '' }] of results.entries()) {
       if (status === 201) counts.recorded += 1;
       else if (status === 200) counts.repeated += 1;
-      // As in the file: a resumed run went over these steps again. A repeated import meets its own later attempt.
+      // Not a refusal: a resumed run recorded these steps again. A repeated import meets its own later attempt.
       else if (code === 'superseded') counts.superseded += 1;
       else this.#refuse(run, { place: pending.places[k]!, code, detail });
     }
@@ -143,7 +143,7 @@ function countScalars({ scalars }: Item): number {
   return typeof scalars === 'object' && scalars !== null ? Object.keys(scalars).length : 0;
 }
 
-/** An item with more scalars than an item may have becomes several. */
+/** Splits an item that has more than MOST_SCALARS scalars. */
 function splitItem(item: Item): Item[] {
   if (countScalars(item) <= MOST_SCALARS) return [item];
   const { scalars, ...others } = item;

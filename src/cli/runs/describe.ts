@@ -1,4 +1,4 @@
-/** Commands that change what is said of runs: their state, their tags, their notes, and whether they are archived. */
+/** Commands that change the metadata of runs: state, tags, notes, and the archived flag. */
 import { printable } from './list.ts';
 import type { RunSummary } from './run-list.ts';
 import { RemoteService, SERVICE_ARGUMENTS, SERVICE_USAGE, runPath } from './service.ts';
@@ -86,7 +86,7 @@ function commandOf({ usage, flag, read }: Command): (args: string[]) => Promise<
   return (args) => runCommand(usage, () => readArguments(args), describeAll);
 }
 
-/** Describes runs that exist: the request alone would create those that do not. */
+/** Changes the metadata of existing runs. Each run is read first, because PUT alone would create a missing run. */
 async function describeAll({
   runs,
   metadataOf,

@@ -53,10 +53,10 @@ The exit code is 0 when all items are recorded, 1 when some were refused, and 2
 when the import failed.
 `;
 
-/** Refused parts that are printed. */
+/** Maximum number of refused parts that are printed. */
 const MOST_PRINTED = 20;
 
-/** Bytes of an event file in which the usual names of the loss are looked for. */
+/** Bytes at the start of an event file that are searched for the usual names of the loss. */
 const SURVEYED_BYTES = 16 * 2 ** 20;
 
 interface Invocation {

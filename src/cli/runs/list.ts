@@ -41,7 +41,7 @@ async function list({ url, json, limit, ...filters }: NonNullable<ReturnType<typ
 /** Table of runs for a terminal. */
 export function formatRuns(runs: readonly RunSummary[]): string {
   const rows = runs.map((run) => [
-    // A name may have any character. A terminal obeys some of them.
+    // A name may contain control characters, which a terminal would obey.
     printable(run.run),
     run.state ?? run.status,
     String(run.steps),
@@ -54,13 +54,13 @@ export function formatRuns(runs: readonly RunSummary[]): string {
   return formatTable(['run', 'state', 'steps', 'last step', 'last loss', 'best loss', 'non-finite', 'updated'], rows);
 }
 
-/** Loss with six digits; a non-finite one is a text. */
+/** Formats a loss with six digits; a non-finite loss is already text. */
 export function formatLoss(loss: number | string | undefined): string {
   if (loss === undefined) return '–';
   return typeof loss === 'number' ? String(Number(loss.toPrecision(6))) : loss;
 }
 
-/** Text without the characters that control a terminal, or turn the direction of writing. */
+/** Replaces the characters that control a terminal or the direction of writing. */
 export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '�');
 }

@@ -38,7 +38,7 @@ type Filters = Partial<Record<keyof typeof FILTER_ARGUMENTS | 'sort', string | s
 
 const MOST_PAGE = 200;
 
-/** Runs that match, a page after the other. @param most largest number of runs */
+/** Yields the runs that match, page by page. @param most maximum number of runs */
 export async function* findRuns(
   service: RemoteService,
   filters: Filters,

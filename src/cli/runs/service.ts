@@ -1,16 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../usage.ts';
 
-/** Too many requests, and failures of a service or proxy that may pass. */
+/** Status codes after which a request is repeated: too many requests, and temporary failures of a service or proxy. */
 const REPEATED = new Set([429, 502, 503, 504]);
 
 const FIRST_MS = 100;
 const MOST_MS = 10_000;
 
-/** Share of a delay that is random: clients that were refused together must not return together. */
+/** Random share of a delay, so that clients that were refused together do not return together. */
 const JITTER = 0.25;
 
-/** Attempts of a request after the first. The delays between them are about a minute in all. */
+/** Attempts of a request after the first. The delays between them are 43 to 53 s in all, or longer by Retry-After. */
 const RETRIES = 10;
 
 const DEFAULT_URL = 'http://127.0.0.1:8080';
@@ -34,7 +34,7 @@ interface Call {
   body?: string;
 }
 
-/** The service at LOSSMETER_URL. A request is sent again after a failure that may pass. */
+/** Client of the service at LOSSMETER_URL. It repeats a request after a temporary failure. */
 export class RemoteService {
   readonly #url: URL;
   readonly #key: string | undefined;
@@ -108,9 +108,9 @@ export class RemoteService {
   }
 }
 
-/** Path of a run. Its name is one segment, whatever characters it has. @throws UsageError */
+/** Path of a run. Its name is one segment, with any characters. @throws UsageError */
 export function runPath(run: string, rest = ''): string {
-  // A URL has no segment of dots.
+  // URL parsers remove segments that are only dots.
   if (run === '' || run === '.' || run === '..') throw new UsageError(`the name of the run is ${JSON.stringify(run)}`);
   return `v1/runs/${encodeURIComponent(run)}${rest}`;
 }

@@ -39,7 +39,7 @@ function revived(_key: string, value: unknown): unknown {
   if (key === NUMBER) return Number(inner);
   const array = ARRAY_ENTRIES.find(([name]) => name === key);
   if (array === undefined) throw new SyntaxError(`${key} is not known`);
-  // A copy begins at an address that suits the type.
+  // A copy is aligned for the element type.
   const bytes = Uint8Array.from(Buffer.from(inner, 'base64'));
   return new array[1](bytes.buffer);
 }

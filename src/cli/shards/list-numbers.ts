@@ -1,4 +1,4 @@
-/** Most runs of numbers in a list. */
+/** Maximum number of ranges in a list. */
 const MOST_RUNS = 32;
 
 /** Lists ascending numbers: `3, 7–9, 12`. */

@@ -1,7 +1,7 @@
 import { Type } from '#typebox';
 import type { Static } from '#typebox';
 
-/** Version of the files. It is raised when a reader of the version before cannot read them. */
+/** Version of the file format. It is raised when readers of the previous version cannot read the files. */
 export const FORMAT = 1;
 
 /** Commands by the kinds of partials that they write. */
@@ -29,7 +29,7 @@ export const PartialHead = Type.Object(
     tensors: Type.Record(Type.String(), Type.String()),
     /** All files of all shards. */
     list: Digest,
-    /** References of a comparison; absent where the files have them. */
+    /** References of a comparison; absent when the files contain them. */
     references: Type.Optional(Digest),
     /** Numbers of rows of the chunks of the reference, when it is a llama.cpp logit file. */
     chunks: Type.Optional(Type.Array(count)),
@@ -42,6 +42,6 @@ export type PartialHead = Static<typeof PartialHead>;
 /** Results of a file, under its place in the list. */
 export type PartialEntry = { place: number } & Record<string, unknown>;
 
-/** A line without its end, before and after which the results of the files stand, a line each. */
+/** End of the first line, and beginning of the last line. Between them each file has one line with its results. */
 export const BEGIN = ',"files":[';
 export const END = '],"sha256":"';

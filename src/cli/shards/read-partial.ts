@@ -19,16 +19,16 @@ export interface ReadPartial {
 /** Beginning of every partial of files. */
 const PREFIX = '{"kind":"';
 
-/** Name that is in every partial of a shard of the vocabulary, in any format. */
+/** Name that occurs in every partial of a shard of the vocabulary, in any format. */
 const OF_VOCABULARY = 'lossmeter_partial';
 
 /** Longest line: a string of V8 has less than 2^29 characters. */
 const MOST_LINE_BYTES = 2 ** 29 - 64;
 
-/** Most bytes of the first line, and of a file that is no partial and is searched for what it is. */
+/** Maximum length of the first line, in bytes. A foreign file is identified from this part of it. */
 const MOST_HEAD_BYTES = 2 ** 20;
 
-/** Reads a partial and checks it. @throws Error that names the file, and what is wrong with it */
+/** Reads a partial and checks it. @throws Error that names the file and the fault */
 export async function readPartial(path: string): Promise<ReadPartial> {
   const wrong = (what: string): Error => new Error(`${path} ${what}`);
   const cutOff = (): Error => wrong('is cut off, or was changed: write the shard again');
@@ -75,7 +75,7 @@ function readHead(path: string, line: Buffer, cutOff: () => Error): PartialHead 
   return head;
 }
 
-/** A file that is no partial of files. */
+/** Error for a file that is not a partial of files. */
 function foreign(path: string, beginning: Buffer): Error {
   const expected = `expected a partial of ${Object.values(COMMANDS).join(' or ')}`;
   if (beginning.includes(OF_VOCABULARY)) {
@@ -99,7 +99,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** @throws Error when the files are not those of the shard */
+/** @throws Error when the entries are not the files of the shard */
 function requireEntries({ shard, list }: PartialHead, entries: PartialEntry[], wrong: (what: string) => Error): void {
   if (shard.index < 1 || shard.index > shard.of) throw wrong(`is shard ${shard.index} of ${shard.of}`);
   const places = placesOf(shard, list.files);
@@ -107,7 +107,7 @@ function requireEntries({ shard, list }: PartialHead, entries: PartialEntry[], w
   throw wrong(`has ${entries.length} files, expected the ${places.length} of shard ${shard.index} of ${shard.of}`);
 }
 
-/** A line with its end. A line that is too long is cut, and is the last. */
+/** A line with its newline. A line that is too long is cut, and is the last one. */
 interface Line {
   bytes: Buffer;
   isTooLong: boolean;

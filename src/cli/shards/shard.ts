@@ -16,7 +16,7 @@ export interface WantedShard extends Shard {
   path: string;
 }
 
-/** Most shards of a list. */
+/** Maximum number of shards of a list. */
 const MOST_SHARDS = 1_000_000;
 
 /** Arguments of a shard, for parseArgs. */
@@ -69,7 +69,7 @@ export function filesOf(shard: Shard | undefined, files: readonly FoundFile[]): 
   return placesOf(shard ?? { index: 1, of: 1 }, files.length).map((place) => ({ ...files[place]!, place }));
 }
 
-/** Facts in which lists of files are compared. */
+/** Facts by which lists of files are compared. */
 export interface ListDigest {
   files: number;
   bytes: number;

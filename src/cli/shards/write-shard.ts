@@ -19,7 +19,7 @@ export async function requireWritable(path: string): Promise<void> {
   }
 }
 
-/** Writes the results of a shard, and says so. @param saved results of its files, in their order */
+/** Writes the results of a shard, and prints a message. @param saved results of its files, in their order */
 export async function writeShard(
   { index, of, path }: WantedShard,
   files: readonly ListedFile[],
@@ -37,7 +37,7 @@ export async function writeShard(
  * another name is written and renamed, so that other processes see the whole partial or none.
  */
 async function writePartial(path: string, head: PartialHead, entries: Iterable<PartialEntry>): Promise<void> {
-  // Containers have the same process ids, so that these would not tell two attempts apart.
+  // Processes in different containers can have the same id, so an id would not distinguish two attempts.
   const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
   const file = await open(temporary, 'w');
   try {

@@ -1,4 +1,4 @@
-/** Fields of a recording beside its batch or its pair. */
+/** Fields of a recording in addition to its batch or pair. */
 import { DECLARED_LOSS } from '../../contract/limits.ts';
 import { DEVICE_PATTERN, MOST_DEVICE, MOST_NAME, MOST_SCALARS, SCALAR_PATTERN } from '../../contract/scalars.ts';
 import { refuse } from '../../errors.ts';
@@ -14,7 +14,7 @@ export interface Besides {
 /** Names of the fields. */
 export const BESIDES = ['scalars', 'device', 'declared_loss'] as const;
 
-/** By code points, as JSON Schema counts characters. */
+/** Patterns by code points, because JSON Schema counts characters so. */
 const SCALAR = new RegExp(SCALAR_PATTERN, 'u');
 const DEVICE = new RegExp(DEVICE_PATTERN, 'u');
 
@@ -32,7 +32,7 @@ export function readBesides(fields: Readonly<Record<string, unknown>>): Besides 
   return { scalars, device: readDevice(fields['device'] ?? undefined) };
 }
 
-/** The loss that was declared; undefined without one. */
+/** The declared loss; undefined when there is none. */
 export const declaredLossOf = ({ scalars }: Besides): number | undefined =>
   scalars.find(([name]) => name === DECLARED_LOSS)?.[1];
 

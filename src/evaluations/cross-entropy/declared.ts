@@ -1,4 +1,4 @@
-/** Losses that a trainer declares, compared with what its options give, and with what others would have given. */
+/** Compares the loss that a trainer declares with the loss under the given options, and under other options. */
 import { LEFT_OUT, NO_TARGET } from '../../../kernels/abi.ts';
 import { classUnit } from '../../../kernels/class-unit.ts';
 import type { DeclaredLoss, ReproducedByOptions } from '../../contract/declared.ts';
@@ -15,7 +15,7 @@ import type { BatchPlan } from './plan.ts';
 
 type Reproduced = ReproducedByOptions;
 
-/** Label smoothing that is tried: multiples of this, up to the largest. */
+/** Label smoothings that are tried: multiples of SMOOTHING_GRID up to MOST_SMOOTHING. */
 const SMOOTHING_GRID = 0.01;
 const MOST_SMOOTHING = 0.5;
 
@@ -36,7 +36,7 @@ interface Sums {
   nll: number;
 }
 
-/** The loss of a pair or of a batch that was computed here. */
+/** Loss of a pair, or loss that the service computed from a batch. */
 interface Computed {
   loss?: number | undefined;
   numerator: number;
@@ -51,7 +51,7 @@ export function compareWithPair(declared: number, computed: Computed): DeclaredL
   });
 }
 
-/** Compares a declared loss with that of a batch. */
+/** Compares a declared loss with the loss of a batch. */
 export function* compareWithBatch(
   declared: number,
   computed: Computed,
@@ -78,7 +78,7 @@ export function* compareWithBatch(
   );
 }
 
-/** @param candidatesOf ways that differ by the given number of options */
+/** @param candidatesOf yields losses under a given number of changed options */
 function compare(
   declared: number,
   computed: Computed,
@@ -93,7 +93,7 @@ function compare(
   return { ...about, reproduced_by: by ?? null };
 }
 
-/** N / D, and 0 where nothing counts. */
+/** N / D, or 0 when nothing is counted. */
 const meanOf = ({ numerator, denominator }: Computed): number =>
   numerator === 0 && denominator === 0 ? 0 : numerator / denominator;
 
@@ -140,10 +140,10 @@ function* sumRows(
 interface Given {
   sums: Sums;
   shifts: readonly (readonly [shift: number, sums: Sums])[];
-  /** Rows, those that are left out too. */
+  /** Number of all rows, including rows left out. */
   total: number;
   batch: BatchPlan;
-  /** True where the sum over all classes has their weights. */
+  /** True when the sum over all classes includes the class weights, so that other label smoothings can be tried. */
   isSmoothed: boolean;
   /** Number of options that differ. */
   changes: number;
@@ -197,7 +197,7 @@ const otherSmoothings = (own: number): Choice<number>[] =>
     .filter((value) => value !== own)
     .map((value) => ({ value, name: { label_smoothing: value } }));
 
-/** A loss from its sums: divided as the options say, and in other ways. */
+/** Yields the loss from its sums, with the given normalisation and semantics and with others. */
 function* normalised(
   { target, uniform, squares, denominator, mass, counted, nll }: Sums,
   { smoothing, scale, total, options }: { smoothing: number; scale: number; total: number; options: Options },

@@ -23,10 +23,10 @@ import { DTYPE_BYTES, isFloat8 } from '../../tensor/dtype.ts';
 import type { FloatDType } from '../../tensor/dtype.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 
-/** Further bytes of a row, for the coefficients of its gradient. */
+/** Additional bytes per row, for the coefficients of its gradient. */
 const BYTES_PER_ROW_OF_GRADIENT = 32;
 
-/** Further bytes of a row that is evaluated in more ways: two other targets, their masks, and four columns. */
+/** Additional bytes per row for evaluation under other options: two other targets, their masks, and four columns. */
 const BYTES_PER_ROW_OF_ALTERNATIVES = 64;
 
 const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
@@ -35,19 +35,19 @@ const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of nar
 export interface BatchPlan extends Batch, ReductionFacts {
   layout: Layout;
   gradientDType: FloatDType;
-  /** Targets of other shifts; undefined where the options say the only way to compute the loss. */
+  /** Targets of other shifts; undefined when rows are evaluated only under the given options. */
   others: OtherShifts | undefined;
 }
 
-/** Targets of the shift by one position less, where there is one, and by one position more. */
+/** Targets of the shift decreased by one position, if it is not 0, and increased by one position. */
 interface OtherShifts {
   earlier: Targets | undefined;
   later: Targets;
 }
 
 /**
- * Checks all that can be checked before the logits have come.
- * @param alternatives true for rows that are evaluated in more ways than the options say: see engine/alternatives.ts
+ * Checks everything that can be checked before the logits arrive.
+ * @param alternatives true to evaluate rows under other options too: see engine/alternatives.ts
  * @throws LossmeterError
  */
 export function* planBatch(
@@ -139,7 +139,7 @@ function* otherShifts(
   return { earlier: shift === 0 ? undefined : yield* select(shift - 1), later: yield* select(shift + 1) };
 }
 
-/** A batch over all classes with what its rows yielded. */
+/** A batch over all classes with the results of its rows. */
 export function evaluated(batch: BatchPlan, { columns, findings, gradient }: RowResults): EvaluatedBatch {
   const { gradientDType: dtype, shape } = batch;
   return { ...batch, columns, findings, gradient: gradient && { dtype, shape, data: gradient } };

@@ -25,7 +25,7 @@ import type { RowResults } from '../../engine/block-writer.ts';
 import { report } from '../../batch/report.ts';
 import type { Evaluation } from '../../contract/cross-entropy.ts';
 
-/** Fields of a request that has its loss already. */
+/** Fields of a request whose loss is already computed. */
 export const PAIR_FIELDS = ['numerator', 'denominator'] as const;
 
 /** Answer to a pair that was computed elsewhere. */
@@ -39,18 +39,18 @@ interface PairEvaluation {
 /** A batch that can be recorded. */
 export interface RunBatch {
   evaluation: (Evaluation | PairEvaluation) & { declared?: DeclaredLoss };
-  /** The same for the same content, and for no other. */
+  /** Digest of the content: equal only for equal content. */
   digest: Uint8Array;
-  /** Digest of the labels; undefined for a pair, and for labels that tell too little. */
+  /** Digest of the labels; undefined for a pair, and for labels with too little information. */
   labelDigest?: Uint8Array | undefined;
-  /** −log softmax at the labels of the first rows, which may be kept; undefined for a pair. */
+  /** −log softmax at the labels of the first rows, which the store may keep; undefined for a pair. */
   rowLosses?: Float64Array;
 }
 
-/** A batch with what came beside it. */
+/** A batch with the other fields of its recording. */
 export type RecordedBatch = RunBatch & Besides;
 
-/** Plan of a batch, and what came beside it. */
+/** Plan of a batch, and the other fields of its recording. */
 interface RecordingPlan extends BatchPlan {
   besides: Besides;
 }
@@ -82,7 +82,7 @@ const FIELDS: RequestFields = {
   tensorsOptional: true,
 };
 
-/** @throws LossmeterError as planBatch does, and unknown_field for a batch that has its pair too */
+/** @throws LossmeterError of planBatch, and unknown_field when a pair is given with the batch */
 function* plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<RecordingPlan> {
   const header = makeHeader(request);
   const surplus = PAIR_FIELDS.find((name) => request.fields[name] !== undefined);
@@ -110,7 +110,7 @@ function* evaluateForRun(batch: RecordingPlan, rows: RowResults, recordedAs: Rec
   };
 }
 
-/** Bits of a label, from the frequencies of labels. Rows that are left out do not count. */
+/** Entropy of the labels, in bits per label. Rows that are left out do not count. */
 function entropyOf(classes: Int32Array): number {
   const counts = new Map<number, number>();
   let rows = 0;
@@ -124,19 +124,19 @@ function entropyOf(classes: Int32Array): number {
   return bits;
 }
 
-/** Bytes of the digest of labels. */
+/** Length of the digest of labels, in bytes. */
 const LABEL_DIGEST_BYTES = 16;
 
-/** Most rows of a batch whose losses may be kept. */
+/** Maximum number of rows of a batch whose losses the store may keep. */
 const MOST_ROW_LOSSES = 16_384;
 
-/** Least information of labels, in bits, that have a digest: others may be equal by chance. */
+/** Minimum information of labels with a digest, in bits. Labels with less may be equal by chance. */
 const LEAST_BITS = 32;
 
-/** Rows whose labels tell how much information all of them have. */
+/** Number of rows from which the information per label is estimated. */
 const ROWS_OF_SAMPLE = 4096;
 
-/** Digest of the labels; undefined where they may be equal to others by chance. */
+/** Digest of the labels; undefined when they may equal other labels by chance. */
 function* digestOfLabels({ targets: { classes, rows } }: BatchPlan): Steps<Uint8Array | undefined> {
   if (entropyOf(classes.subarray(0, ROWS_OF_SAMPLE)) * rows.counted < LEAST_BITS) return undefined;
   const hash = createHash('sha256');
@@ -145,8 +145,8 @@ function* digestOfLabels({ targets: { classes, rows } }: BatchPlan): Steps<Uint8
 }
 
 /**
- * Made of the options that the loss depends on and of the bits of what the rows yielded: that takes no second look at the
- * logits.
+ * Digest of the content: of the options that the loss depends on, and of the bits of the row results. The logits are not
+ * read again.
  */
 function* digestOf({ options, targets }: BatchPlan, { columns }: RowResults): Steps<Uint8Array> {
   const compared = comparable(options);
@@ -163,7 +163,7 @@ function* digestOf({ options, targets }: BatchPlan, { columns }: RowResults): St
   return hash.digest();
 }
 
-/** Objects with their keys in one order, whatever order they came in. */
+/** Replacer for JSON.stringify that sorts the keys of objects. */
 function sortKeys(_name: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
@@ -171,7 +171,7 @@ function sortKeys(_name: string, value: unknown): unknown {
 
 /**
  * A pair that was computed elsewhere.
- * @param fields of a request without tensors, as they came
+ * @param fields of a request without tensors, as received
  * @throws LossmeterError missing_field, invalid_pair
  */
 export function runPair(fields: Readonly<Record<string, unknown>>, recorded: RecordedAs): RunBatch {
@@ -190,7 +190,7 @@ export function runPair(fields: Readonly<Record<string, unknown>>, recorded: Rec
       `denominator is ${denominator}, expected a number that is not negative`,
     );
   }
-  // Of nothing that counts the loss is 0, as that of a batch is.
+  // The loss is 0 when nothing is counted, like the loss of a batch.
   const loss = numerator === 0 && denominator === 0 ? 0 : numerator / denominator;
   const verdict = [loss, numerator, denominator].every(Number.isFinite) ? 'finite' : 'non_finite';
   const causes: Diagnostics['causes'] = denominator === 0 ? [{ cause: 'zero_denominator', rows: 0 }] : [];
@@ -206,7 +206,7 @@ export function runPair(fields: Readonly<Record<string, unknown>>, recorded: Rec
   };
 }
 
-/** NaN has many forms, and 0 two; they are the same content. */
+/** Maps all bit patterns of NaN to one, and −0 to 0: they are the same content. */
 const oneOfEach = (value: number): number => (Number.isNaN(value) ? Number.NaN : value + 0);
 
 function readNumber(name: (typeof PAIR_FIELDS)[number], value: unknown): number {

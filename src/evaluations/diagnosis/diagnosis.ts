@@ -30,13 +30,13 @@ import type { RowResults } from '../../engine/block-writer.ts';
 import type { Kind, Plan } from '../kind.ts';
 import { takeClassWeights, takeRows } from '../../batch/row-memory.ts';
 
-/** Bytes of a row while its tensor is surveyed. */
+/** Bytes per row during the survey of its tensor. */
 const BYTES_PER_ROW = 64;
 
-/** Bytes of the count of a column. */
+/** Bytes per column, for its count. */
 const BYTES_PER_COLUMN = 4;
 
-/** A tensor whose values are still to come. */
+/** Plan of a tensor whose values have not arrived yet. */
 interface Diagnosed extends Plan {
   dtype: FloatDType;
   shape: Shape;
@@ -48,7 +48,7 @@ interface Diagnosed extends Plan {
 }
 
 /**
- * Prepares to look at any floating-point tensor of shape (C,), (N, C) or (…, C), row by row. Rows that the mask, or the
+ * Plans the survey of a floating-point tensor of shape (C,), (N, C) or (…, C), row by row. Rows that the mask, or the
  * label by `ignore_index`, leaves out are reported separately.
  * @throws LossmeterError
  */
@@ -63,7 +63,7 @@ function* plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): 
     const detail = `the tensor has shape ${formatShape(given)}, expected (C,), (N, C) or (…, C) with 1 ≤ C ≤ ${MAX_CLASSES}`;
     throw refuse('shape_mismatch', '/logits/shape', detail);
   }
-  // Without labels their number is the client's word alone: before anything is made of it.
+  // Without labels, only the stated shape gives the number of rows, so it is checked before anything is allocated.
   const count = elementCount(shape.slice(0, -1));
   if (count === undefined) throw refuse('shape_mismatch', '/logits/shape', `${formatShape(shape)} is too large`);
   takeRows(held, count, BYTES_PER_ROW);
@@ -92,8 +92,8 @@ function* plan(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): 
 }
 
 /**
- * Selects the rows that count, and the label of each where it is known.
- * @param takeClasses accounts for so many class weights
+ * Selects the rows that count, and the label of each row where it is known.
+ * @param takeClasses accounts for the memory of a number of class weights
  */
 function* selectRows(
   header: BatchHeader,
@@ -102,7 +102,7 @@ function* selectRows(
 ): Steps<{ targets: Int32Array<ArrayBuffer>; rows: RowCounts }> {
   const { shape: rowsShape } = header.logits;
   const { label, inputMask, weight } = header;
-  // Labels that are no classes are another matter, and a shift is one of labels.
+  // A survey accepts invalid labels, and a shift applies to labels only.
   const options = { ...given, invalid_label: 'zero_loss' as const, ...(label === undefined && { shift: 0 }) };
   const fields = { label, inputMask, weight: label && weight };
   const { classes, probabilities, rows } = yield* selectTargets(rowsShape, fields, options, { takeClasses });

@@ -94,7 +94,7 @@ function* outputsOf(
 ): Steps<Record<string, Tensor>> {
   const tensors: [TensorOutput, Tensor][] = [];
   for (const name of options.outputs) {
-    // The list of sequences is no tensor.
+    // The list of sequences is not a tensor.
     if (name === 'sequences') continue;
     if (name === 'gradient') {
       tensors.push([name, { dtype: gradientDType, shape: layout.given, data: gradient! }]);

@@ -44,7 +44,7 @@ export function* diagnoseComparison(
   };
 }
 
-/** Rows whose divergence is infinite because one side is −Inf where the other one has some probability. */
+/** Rows whose divergence is infinite because one side is −Inf at a class to which the other side gives some probability. */
 function* infiniteRows(
   { options, targets }: ComparedPlan,
   { infinite }: Pick<ComparedColumns, 'infinite'>,

@@ -32,10 +32,10 @@ import { readSides } from './sides.ts';
 import { readTopReference } from './top-reference.ts';
 import type { Sides } from './sides.ts';
 
-/** Bytes of a row: target, mask, results, and the order in which percentiles are found. */
+/** Bytes per row: target, mask, results, and the sorted values from which percentiles are found. */
 const BYTES_PER_ROW = 192;
 
-/** Least ln p that a llama.cpp logit file holds: classes below are there with it. */
+/** Floor of a llama.cpp logit file, in nats. It stores less probable classes with its lowest value. */
 const LOGIT_FILE_FLOOR = 16;
 
 /** Outputs that need labels. */
@@ -43,7 +43,7 @@ const LABEL_OUTPUTS: ReadonlySet<string> = new Set(['probability_difference', 'n
 
 const GRADIENT_ADVICE = 'split the batch by rows, or ask for the gradient of narrower logits';
 
-/** A comparison whose rows are still to come. */
+/** Plan of a comparison whose rows have not arrived yet. */
 export interface ComparisonPlan extends Plan {
   readonly options: ComparisonOptions;
   readonly layout: Layout;
@@ -51,13 +51,13 @@ export interface ComparisonPlan extends Plan {
   readonly shape: Shape;
   readonly targets: Targets;
   readonly hasLabel: boolean;
-  /** True where the reference is the top K of each row: it has no rows of logits to diagnose. */
+  /** True when the reference is the top K of each row: it has no rows of logits to diagnose. */
   readonly isTop: boolean;
   readonly counted: CountedRows;
   readonly gradientDType: FloatDType;
-  /** True where terms of the reference are left out. */
+  /** True when terms of the reference are left out. */
   readonly truncated: boolean;
-  /** Entries that came as null. */
+  /** Number of entries received as null. */
   readonly nulls: number;
   /** Names of the kernels of the two sides. */
   readonly kernel: string;
@@ -72,7 +72,7 @@ export type ComparedPlan = Pick<
 /** Results of compared rows, apart from their gradient. */
 export type PlainResults = Pick<RowResults, 'columns' | 'findings' | 'referenceFindings'>;
 
-/** Checks all that can be checked before the rows have come. @throws LossmeterError */
+/** Checks everything that can be checked before the rows arrive. @throws LossmeterError */
 export function* planComparison(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<ComparisonPlan> {
   const sides = readSides(request);
   const options = parseComparisonOptions(sides.header.options);
@@ -131,7 +131,7 @@ export function* planComparison(pool: KernelPool, request: ReadRequest, held: He
   };
 }
 
-/** Refuses options that have no effect beside the others. @throws LossmeterError invalid_option */
+/** Refuses options that have no effect with the other options. @throws LossmeterError invalid_option */
 function requireConsistent(given: unknown, { direction, beta, reference_floor: floor }: ComparisonOptions): void {
   const refuseOption = (name: string, value: number, applies: string): LossmeterError => {
     const detail = `options.${name} is ${value}, expected none with direction ${direction}: it applies to ${applies}`;
@@ -141,14 +141,14 @@ function requireConsistent(given: unknown, { direction, beta, reference_floor: f
   if (floor !== undefined && direction !== 'forward') throw refuseOption('reference_floor', floor, 'forward');
 }
 
-/** Refuses outputs that are about labels. @throws LossmeterError missing_field */
+/** Refuses outputs that need labels. @throws LossmeterError missing_field */
 function requireNoLabel({ outputs }: ComparisonOptions): void {
   const name = outputs.find((output) => LABEL_OUTPUTS.has(output));
   if (name === undefined) return;
   throw refuse('missing_field', '/label', `label is missing: options.outputs has ${name}, which needs labels`);
 }
 
-/** Refuses options that do not go with the reference. @throws LossmeterError invalid_option */
+/** Refuses options that do not apply to the reference. @throws LossmeterError invalid_option */
 function requireFitting(given: unknown, options: ComparisonOptions, { reference, hasLabelsOfFile }: Sides): void {
   const isTop = reference === undefined;
   if (isGiven(given, 'tail') && !isTop) {
@@ -172,7 +172,7 @@ function requireFitting(given: unknown, options: ComparisonOptions, { reference,
   if (isTop && floor !== undefined) requireAs('reference_floor', floor, 'none', false);
 }
 
-/** Selects the counted rows, and the label of each where there are labels. */
+/** Selects the counted rows, and the label of each row when there are labels. */
 function* selectCounted(
   { logits, label, inputMask, weight, segments }: Sides['header'],
   { ignore_index, shift, semantics, outputs }: ComparisonOptions,
@@ -190,7 +190,7 @@ function* selectCounted(
   throw refuse('invalid_label', '/label', detail);
 }
 
-/** Factor m / D of the gradient of each row, and m where the loss is a sum. */
+/** Factor of the gradient of each row: m / D when the loss is a mean, else m. */
 function* factorsOf(
   { rows: counted, masks, weight }: CountedRows,
   rows: number,
@@ -207,7 +207,7 @@ function* factorsOf(
   return factors;
 }
 
-/** The side that does not stream. */
+/** The side that is not streamed. */
 function besideOf({ logits, reference, streamed }: Sides, classes: number): ComparedRows {
   const side = streamed === 'logits' ? reference : logits;
   return side === undefined ? {} : { beside: { ...side, rowBytes: rowBytesOf(side.format, classes) } };

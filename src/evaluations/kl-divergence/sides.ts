@@ -11,7 +11,7 @@ import { missingField } from '../../wire/request.ts';
 import type { ReadLogitFile, ReadRequest, StreamedTensor, WaitingTensor } from '../../wire/request.ts';
 import { TOP_REFERENCE } from './top-reference.ts';
 
-/** One of the two sets of logits: its bytes stream, wait in memory, or stand in a file. */
+/** One of the two sets of logits: its bytes are streamed, held in memory, or read from a file. */
 interface Side {
   readonly format: RowFormat;
   readonly data?: Uint8Array;
@@ -23,11 +23,11 @@ export interface Sides {
   /** Header of the logits. */
   readonly header: BatchHeader;
   readonly logits: Side;
-  /** Undefined where the reference is the top K of each row. */
+  /** Undefined when the reference is the top K of each row. */
   readonly reference: Side | undefined;
-  /** The side that streams. */
+  /** The streamed side. */
   readonly streamed: 'logits' | 'reference';
-  /** True where the labels are those of a llama.cpp logit file. */
+  /** True when the labels come from a llama.cpp logit file. */
   readonly hasLabelsOfFile: boolean;
 }
 
@@ -52,7 +52,7 @@ export function readSides(request: ReadRequest): Sides {
   };
 }
 
-/** Refuses the top K of a reference beside another reference. @throws LossmeterError invalid_reference */
+/** Refuses the top K of a reference together with another reference. @throws LossmeterError invalid_reference */
 function requireNoTop(fields: ReadRequest['fields']): void {
   const name = givenTop(fields);
   if (name === undefined) return;
@@ -65,7 +65,7 @@ function givenTop(fields: ReadRequest['fields']): (typeof TOP_REFERENCE)[number]
   return TOP_REFERENCE.find((name) => (fields[name] ?? undefined) !== undefined);
 }
 
-/** The sides of a request whose reference is a llama.cpp logit file. Its labels are used where the request has none. */
+/** Sides of a request whose reference is a llama.cpp logit file. The labels of the file are used if the request has none. */
 function sidesOfFile(logits: WaitingTensor, file: ReadLogitFile, { fields }: ReadRequest): Sides {
   requireShapeOf(file, logits.shape);
   const labels = file.labels;

@@ -25,12 +25,13 @@ const BYTES_PER_ENTRY = DTYPE_BYTES.int32 + DTYPE_BYTES.float64;
 /** Integers that are read as float64 first. */
 const WIDE: ReadonlySet<DType> = new Set<DType>(['int64', 'uint64']);
 
-/** Rows are summed in float64; logprobs of 16 bits have an error of their own. */
+/** Tolerances by which the probabilities of a row may exceed 1. Sums are in float64; narrow logprobs are themselves rounded. */
 const EXCESS = { narrow: 1e-2, wide: 1e-3 };
 const NARROW: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2']);
 
 /**
- * Reads the top K of a teacher: classes of each row, none twice, and their log-probabilities, which sum to 1 at most.
+ * Reads the top K of a teacher: distinct classes for each row, and their log-probabilities. The probabilities of a row sum
+ * to at most 1.
  * @param shape of the logits
  * @throws LossmeterError missing_field, shape_mismatch, invalid_reference
  */

@@ -8,15 +8,15 @@ import type { Tokens } from './tokens.ts';
 import { TruncatedSupport } from './truncated-support.ts';
 import { WorstTokens } from './worst-tokens.ts';
 
-/** Tokens of a step: each takes about a microsecond. */
+/** Tokens of a step; each takes about a microsecond. */
 const TOKENS_PER_STEP = 2048;
 
-/** Ratios that count as equal. */
+/** Bounds of the ratios ρ that `fraction_outside` does not count. */
 const [LEAST_RATIO, GREATEST_RATIO] = [0.9, 1.1];
 
 /**
  * Compares the log-probabilities that two sides gave for the same tokens, with r = new − old and ρ = e^r. All sums are
- * exact, so the order of tokens does not show in them.
+ * exact, so they do not depend on the order of the tokens.
  */
 export function* compareTokens(tokens: Tokens): Steps<LogprobComparison> {
   const ratios = new RatioSums(yield* greatestLogRatio(tokens));
@@ -86,7 +86,7 @@ class RatioSums {
   #sequences = 0;
   tokens = 0;
 
-  /** @param greatest log-ratio, relative to which weights do not overflow */
+  /** @param greatest log-ratio; weights are relative to it, so they do not overflow */
   constructor(greatest: number) {
     this.#greatest = greatest;
   }

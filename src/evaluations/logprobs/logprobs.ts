@@ -12,7 +12,7 @@ function* answerFields(fields: Readonly<Record<string, unknown>>, held: HeldByte
   return yield* compareTokens(yield* readTokens(fields, held));
 }
 
-/** Refuses options, which every reader knows as a field. @throws LossmeterError invalid_option */
+/** Refuses options, which every reader accepts as a field. @throws LossmeterError invalid_option */
 function requireNoOptions(options: unknown): void {
   if (options === undefined || options === null) return;
   const name = typeof options === 'object' ? Object.keys(options)[0] : undefined;

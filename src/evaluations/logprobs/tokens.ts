@@ -15,13 +15,13 @@ import { SPLIT_ADVICE } from '../../wire/body/held-bytes.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 import { requireDTypeOf, tensorFromValue } from '../../wire/tensors/tensor-value.ts';
 
-/** Bytes of a token: both log-probabilities and its mask. */
+/** Bytes per token: both log-probabilities and its mask. */
 const BYTES_PER_TOKEN = 24;
 
-/** Rounding may lift the logarithm of a probability of 1 to this. */
+/** Maximum log-probability. Rounding may lift the logarithm of a probability of 1 above 0. */
 const MOST_LOGPROB = 0.01;
 
-/** Lower ones could overflow when they are summed. */
+/** Minimum log-probability. Sums of lower values could overflow. */
 const LEAST_LOGPROB = -1e290;
 
 const MASK: WeightRule = {
@@ -110,7 +110,7 @@ function* readNumbers(tensor: Tensor): Steps<Float64Array> {
   return numbers;
 }
 
-/** @throws LossmeterError invalid_tensor at the first counted token whose value is no log-probability */
+/** @throws LossmeterError invalid_tensor at the first counted token whose value is not a log-probability */
 function* requireLogprobs(name: 'old' | 'new', values: Float64Array, isCounted: Tokens['isCounted']): Steps<void> {
   yield* inSteps(values.length, (from, to) => {
     for (let token = from; token < to; token++) {

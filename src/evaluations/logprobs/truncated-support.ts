@@ -1,16 +1,16 @@
-/** Tokens that old is sure of say little: their log-ratio is near 0 for many reasons. */
+/** Old log-probability from which tokens are not examined: their log-ratio is near 0 for many reasons. */
 const SURE_ABOVE = -0.1;
 
-/** Tokens that are needed, apart from those that old is sure of. */
+/** Minimum number of examined tokens. */
 const LEAST_TOKENS = 32;
 
-/** The median of the log-ratio is below this: the kept mass is below 98%. */
+/** Upper bound of the median log-ratio: the kept mass is below 98%. */
 const MEDIAN_BELOW = -0.02;
 
-/** A log-ratio above this is no rounding of 0. */
+/** Log-ratio above which a rise is not a rounding error. */
 const RISE_ABOVE = 0.01;
 
-/** Share of tokens that noise may lift above it. */
+/** Maximum share of examined tokens with such a rise, which may be noise. */
 const MOST_RISING = 0.1;
 
 /**

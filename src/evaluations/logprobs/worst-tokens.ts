@@ -7,7 +7,7 @@ interface Deviation {
   readonly logRatio: number;
 }
 
-/** Keeps the tokens of greatest |log-ratio|, the greatest first; of equal ones the first. */
+/** Keeps the tokens with the greatest |log-ratio|, in descending order; ties in token order. */
 export class WorstTokens {
   readonly #worst: Deviation[] = [];
 

@@ -4,7 +4,7 @@ import { replyTo } from '../../threads.ts';
 import { codecFor, requireValues } from '../../wire/media-types.ts';
 import { COMBINE_FIELDS, combine } from './combine.ts';
 
-/** The body of a request to combine partials, which is moved. */
+/** The body of a request to combine partials. Its buffer is moved to the thread. */
 export interface CombineTask {
   body: Uint8Array;
   mediaType: string;

@@ -23,9 +23,9 @@ import type { Evaluation } from '../../contract/cross-entropy.ts';
 export const COMBINE_FIELDS = ['partials', 'options'];
 
 /**
- * Merges the partials of all shards of a vocabulary. The answer equals that of one evaluation of the whole rows up to
- * rounding.
- * @param request {"partials": [object, …], "options"?}, as it was decoded
+ * Merges the partials of all shards of a vocabulary. The answer equals, up to rounding, the answer of one evaluation of
+ * the whole rows.
+ * @param request {"partials": [object, …], "options"?}, as decoded
  * @throws LossmeterError invalid_partial, partials_mismatch, invalid_option
  */
 export function* combine(request: unknown): Steps<Evaluation> {
@@ -138,7 +138,7 @@ function nameOf({ vocabulary: { start }, classes }: ReadPartial): string {
   return `the shard [${start}, ${start + classes})`;
 }
 
-/** Refuses negative class weights where `semantics` was changed to one that does not take them. */
+/** Refuses negative class weights when `semantics` was changed to a profile that rejects them. */
 function requireClassWeights(partials: readonly ReadPartial[], { semantics }: Options): void {
   const isWeight = isClassWeight(semantics);
   for (const { targets } of partials) {
@@ -150,7 +150,7 @@ function requireClassWeights(partials: readonly ReadPartial[], { semantics }: Op
 }
 
 /**
- * The options that partials were made with, changed where that is still possible.
+ * The options of the partials with the changes of the request.
  * @throws LossmeterError invalid_option
  */
 function changeOptions(made: Options, changes: unknown, targets: { probabilities: boolean }): Options {

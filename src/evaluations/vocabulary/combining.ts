@@ -8,16 +8,16 @@ import type { Codec } from '../../wire/request.ts';
 import { COMBINE_FIELDS, combine } from './combine.ts';
 import type { CombineTask } from './combine-worker.ts';
 
-/** Bodies of partials up to this size are combined where they are: that takes some milliseconds. */
+/** Maximum size of a body that is combined on the main thread, which takes a few milliseconds. */
 const MAX_INLINE_BYTES = 2 ** 16;
 
-/** Copies of partials beside the body while they are combined: as columns, and merged. */
+/** Copies of the partials in memory besides the body while they are combined: their columns, and the merged columns. */
 const COPIES = 2;
 
-/** Bodies that are combined at a time. */
+/** Maximum number of bodies that are combined on threads at a time. */
 const MAX_THREADS = 2;
 
-/** Bound on the values of partials apart from their tensors. */
+/** Maximum heap of a thread, in megabytes, for the values of partials apart from their tensors. */
 const MAX_HEAP_MB = 1024;
 
 interface CombiningContext {
@@ -26,7 +26,7 @@ interface CombiningContext {
   readonly isAbandoned?: (() => boolean) | undefined;
 }
 
-/** Combines bodies of partials: large ones on threads of their own. */
+/** Combines bodies of partials; large bodies on separate threads. */
 export class Combining {
   readonly #threads = new Threads<CombineTask, Evaluation>({
     filename: new URL(`./combine-worker${extname(import.meta.url)}`, import.meta.url),
@@ -35,7 +35,7 @@ export class Combining {
     what: 'the partials',
   });
 
-  /** @throws LossmeterError as `combine`, body_too_large, overloaded, worker_lost, client_closed */
+  /** @throws LossmeterError of `combine`, and body_too_large, overloaded, worker_lost, client_closed */
   async combine(
     whole: Uint8Array,
     { values, mediaTypes }: Required<Codec>,

@@ -80,7 +80,7 @@ type Envelope = Static<typeof PartialSchema>;
 
 /** Answer of `POST /v1/cross-entropy/partials`. */
 export type PartialObject = Omit<Envelope, 'target' | 'input_mask' | 'weight' | 'columns' | 'options' | 'causes'> & {
-  /** Rows do not tell how their logits lay. */
+  /** Options without `class_axis`: the rows of a partial do not depend on it. */
   options: Omit<Options, 'class_axis'>;
   target: Tensor;
   input_mask?: Tensor;
@@ -89,7 +89,7 @@ export type PartialObject = Omit<Envelope, 'target' | 'input_mask' | 'weight' | 
   causes: Partial<Record<(typeof ROW_CAUSES)[number], Static<typeof Place>>>;
 };
 
-/** A partial that was read, with what it says of how it was made. */
+/** A partial that was read, with the options and the kernel of its evaluation. */
 export interface ReadPartial extends VocabularyPartial {
   readonly options: Options;
   readonly shape: readonly number[];
@@ -133,8 +133,8 @@ export function encodePartial(batch: ShardPlan, { columns, findings }: RowResult
 }
 
 /**
- * Reads a partial that a client sends back. It is opaque to clients, and trusted no more than any other input.
- * @param index of it in the request
+ * Reads a partial that a client sends back. It is opaque to clients, but is validated like any other input.
+ * @param index of the partial in the request
  * @throws LossmeterError invalid_partial, invalid_tensor
  */
 export function decodePartial(value: unknown, index: number): ReadPartial {
@@ -191,7 +191,7 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
   const weights = weightsOf('input_mask', rows);
   const targets: Targets = {
     classes: target,
-    // Whose probabilities they are does not matter here: their sums are in the columns.
+    // The probabilities are not needed here: their sums are in the columns.
     probabilities: value.probabilities ? { dtype: 'float64', data: new Uint8Array(0), shift: 0 } : undefined,
     weights,
     classWeights: weightsOf('weight', classes),

@@ -18,7 +18,7 @@ import { DTYPE_BYTES } from '../../tensor/dtype.ts';
 import type { HeldBytesAccount } from '../../wire/body/held-bytes.ts';
 import type { ReadRequest } from '../../wire/request.ts';
 
-/** Further bytes of a row, for the columns by which shards are merged. */
+/** Additional bytes per row, for the columns by which shards are merged. */
 const BYTES_PER_ROW_OF_SHARD = 128;
 
 /** A batch over some of the classes. */
@@ -26,11 +26,11 @@ export interface ShardPlan extends Batch {
   vocabulary: Vocabulary;
 }
 
-/** Opens a shard of the vocabulary, whose columns are merged with others before they are reduced. */
+/** Plans a shard of the vocabulary. Its columns are merged with the columns of other shards before they are reduced. */
 export function* planShard(pool: KernelPool, request: ReadRequest, held: HeldBytesAccount): Steps<ShardPlan> {
   const given = makeHeader(request);
   const options = parseOptions(given.options);
-  // Logits without such an axis are refused next.
+  // openRows refuses logits without this axis.
   const vocabulary = requireVocabulary(request.fields, request.streamed.shape.at(options.class_axis) ?? 0);
   const moreBytesPerRow = BYTES_PER_ROW_OF_SHARD;
   const { header, layout, targets } = yield* openRows(given, options, held, {

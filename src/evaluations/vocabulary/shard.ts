@@ -7,7 +7,7 @@ import type { PartialObject } from './partial-object.ts';
 import { planShard } from './plan.ts';
 import type { ShardPlan } from './plan.ts';
 
-/** A shard of the vocabulary: its partial can be merged with those of the other shards. */
+/** A shard of the vocabulary, whose partial can be merged with the partials of the other shards. */
 export const VOCABULARY_SHARD: Kind<ShardPlan, PartialObject> = {
   fields: { tensors: BATCH_TENSORS, required: ['logits', 'label'], values: VOCABULARY_FIELDS, options: OPTION_NAMES },
   plan: planShard,

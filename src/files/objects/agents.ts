@@ -7,8 +7,8 @@ import { free } from '../../tensor/memory.ts';
 type Connected = (error: Error | null, stream: Duplex) => void;
 
 /**
- * Makes the agents of HTTP and HTTPS. Their connections free what they received once the parser has copied it (64 KiB at a
- * time). Without that the collector of garbage runs for every few megabytes of an object, and takes half of its time.
+ * Makes the agents of HTTP and HTTPS. Their connections free each received buffer (64 KiB) once the parser has copied it.
+ * Otherwise the garbage collector runs for every few megabytes of an object, and takes half of the time of its transfer.
  */
 export function makeAgents(options: AgentOptions): { httpAgent: http.Agent; httpsAgent: https.Agent } {
   return { httpAgent: new FreeingAgent(options), httpsAgent: new FreeingTlsAgent(options) };

@@ -6,7 +6,7 @@ import { explainStorageError } from './storage-error.ts';
 import { showValue } from '../../suggestion.ts';
 import { SAFETENSORS } from '../safetensors-file.ts';
 
-/** First character of a pattern that is not itself. */
+/** Characters with a special meaning in patterns. */
 const WILDCARD = /[*?[\]{}\\!+@()]/;
 
 /** An object that was found. */
@@ -17,10 +17,10 @@ export interface FoundObject {
 }
 
 /**
- * Objects that a name stands for: the object of that key; the safetensors files directly below a key that ends with `/`;
- * or those whose keys match a pattern, in the syntax of patterns of local files. Keys that begin with the part of the
- * pattern before its first wildcard are listed.
- * @returns no object for a name that names none
+ * Finds the objects of a name: the object with that key; the safetensors files directly below a key that ends with `/`;
+ * or the objects whose keys match a pattern, in the syntax of patterns of local files. Lists only keys that begin with the
+ * part of the pattern before its first wildcard.
+ * @returns an empty list when nothing matches
  * @throws LossmeterError file_unreadable, storage_unavailable
  */
 export async function findObjects(s3: S3, { bucket, key }: ObjectName): Promise<FoundObject[]> {
@@ -41,7 +41,7 @@ function isDirectlyBelow(folder: string, key: string): boolean {
   return key.endsWith(SAFETENSORS) && !key.slice(folder.length).includes('/');
 }
 
-/** Size of an object; undefined where there is none of the name. */
+/** Size of an object; undefined for a missing object. */
 async function sizeOf({ client, HeadObject }: S3, { bucket, key }: ObjectName): Promise<number | undefined> {
   try {
     const { ContentLength = 0 } = await client.send(new HeadObject({ Bucket: bucket, Key: key }));

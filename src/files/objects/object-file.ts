@@ -2,16 +2,16 @@ import type { FileRange, RemoteSource } from '../../tensor/file-range.ts';
 import type { ReadableFile } from '../readable-file.ts';
 import type { ObjectReader } from './object-reader.ts';
 
-/** First bytes, which are read as the object is opened: most headers are within them. */
+/** Number of bytes that are read when the object is opened. Most headers fit into them. */
 const FIRST_BYTES = 2 ** 14;
 
-/** Bytes of a request, and requests under way, for a read of many bytes. */
+/** Bytes per request, and number of concurrent requests, for a read of many bytes. */
 const PART_BYTES = 2 ** 22;
 const PARTS_AT_A_TIME = 4;
 
 /**
- * An object that is read by position. Each request asks for the entity tag of the first one, so an object that is
- * overwritten meanwhile is refused.
+ * An object that is read by position. Each request requires the entity tag of the first response, so a read fails after
+ * the object was overwritten.
  */
 export class ObjectFile implements ReadableFile, RemoteSource {
   readonly #reader: ObjectReader;
@@ -58,7 +58,7 @@ export class ObjectFile implements ReadableFile, RemoteSource {
     return bytes;
   }
 
-  /** Every read has asked for the same state. */
+  /** Does nothing: every read requires the same state. */
   async requireUnchanged(): Promise<void> {}
 
   cancelReads(): void {

@@ -5,7 +5,7 @@ const SCHEME = 's3://';
 /** Name of an object in object storage. */
 export interface ObjectName {
   readonly bucket: string;
-  /** Bytes of the key as they are: nothing in it is decoded or resolved. */
+  /** Key of the object, unchanged: nothing in it is decoded or resolved. */
   readonly key: string;
 }
 
@@ -15,9 +15,9 @@ export function isObjectName(name: string): boolean {
 }
 
 /**
- * Reads `s3://bucket/key`. A key may have any segments. One whose `..` lead above its bucket is refused: the bucket is a
- * segment of the URL where a server wants path style, and a proxy that resolves `..` would read another bucket.
- * @returns a name, or what is wrong with it
+ * Parses `s3://bucket/key`. A key may have any segments, except `..` that lead above its bucket. With path style the
+ * bucket is a segment of the URL, and a proxy that resolves `..` would read another bucket.
+ * @returns a name, or a description of the error
  */
 export function parseObjectName(name: string): ObjectName | string {
   const shown = showValue(name);
@@ -40,7 +40,7 @@ function leadsUp(key: string): boolean {
   return false;
 }
 
-/** Formats a name as it is given. */
+/** Formats a name as `s3://bucket/key`. */
 export function formatObjectName({ bucket, key }: ObjectName): string {
   return `${SCHEME}${bucket}/${key}`;
 }

@@ -8,29 +8,29 @@ import type { S3 } from './s3-client.ts';
 import type { TurnBudget } from './turn-budget.ts';
 import { Interruption, explainStorageError } from './storage-error.ts';
 
-/** Attempts at the body of a range. Each goes on where the one before ended. */
+/** Maximum number of attempts to read the body of a range. Each attempt continues where the previous one ended. */
 const MAX_ATTEMPTS = 4;
 
 /** Milliseconds before the second attempt; they double from attempt to attempt. */
 const RETRY_MS = 100;
 
-/** Slowest body. A slower one is cut off, and read on by another request. */
+/** Minimum rate of a body. A slower body is cut off, and another request reads the rest. */
 const MIN_BYTES_PER_SECOND = 2 ** 16;
 
-/** State of an object: the entity tag that every read asks for. */
+/** State of an object: its size, and the entity tag that every later read requires. */
 interface ObjectState {
   readonly etag: string;
   readonly size: number;
 }
 
-/** Parts of a process that its objects share. */
+/** Resources of a process that its objects share. */
 export interface ReaderMeans {
   readonly load: () => Promise<S3>;
-  /** Bounds the requests under way. */
+  /** Limits the number of concurrent requests. */
   readonly queue: TaskQueue;
   readonly turns: TurnBudget;
   readonly stallSeconds: number;
-  /** Takes the bytes of bodies as they come, and the number of further attempts at a request. */
+  /** Called with the number of received bytes of a body, and with the number of further attempts at a request. */
   readonly onBytes: (bytes: number) => void;
   readonly onRetry: (attempts: number) => void;
 }
@@ -51,8 +51,8 @@ export class ObjectReader {
   }
 
   /**
-   * Reads the first bytes, and fixes the state that later reads ask for.
-   * @returns the bytes, fewer than asked for where the object has fewer, and its size
+   * Reads the first bytes, and fixes the state that later reads require.
+   * @returns the bytes, fewer than `most` if the object is shorter, and the size of the object
    */
   async readFirst(most: number): Promise<{ bytes: Uint8Array; size: number }> {
     const bytes = new Uint8Array(most);
@@ -120,13 +120,13 @@ export class ObjectReader {
       this.#state = state;
       await range.take(body, { stallSeconds, signal, onBytes, turns });
     } finally {
-      // A body that is not read to its end would hold its connection.
+      // A body that is not read to its end would keep its connection busy.
       body.destroy();
     }
   }
 
   /**
-   * Checks that a response is of the same state as those before: a server may not know If-Match.
+   * Checks that a response has the same state as the earlier ones, because a server may not support If-Match.
    * @throws LossmeterError file_changed, file_unreadable
    */
   #requireState(etag: string | undefined, size: number | undefined): ObjectState {
@@ -157,11 +157,11 @@ interface TakeOptions {
   onBytes: (bytes: number) => void;
 }
 
-/** Bytes of a range as they come, over one request or several. */
+/** Received bytes of a range, from one request or several. */
 class RangeBody {
   readonly #target: Uint8Array;
   readonly #position: number;
-  /** Bytes that there are of the range. */
+  /** Length of the part of the range that the object has. */
   length: number;
   #filled = 0;
 
@@ -175,14 +175,14 @@ class RangeBody {
     return this.#filled === this.length;
   }
 
-  /** Value of the header Range, of what is missing. */
+  /** Value of the header Range for the missing bytes. */
   get header(): string {
     return `bytes=${this.#position + this.#filled}-${this.#position + this.length - 1}`;
   }
 
   /**
    * Reads the header Content-Range of a response.
-   * @returns the size of the object; undefined where the response is not of the range that was asked for
+   * @returns the size of the object; undefined when the response has another range than the requested one
    */
   begin(contentRange: string | undefined): number | undefined {
     const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange ?? '') ?? [];
@@ -192,7 +192,7 @@ class RangeBody {
     return Number(size);
   }
 
-  /** Takes a body. @throws Interruption for one that ends early or comes too slowly, and the reason of the signal */
+  /** Reads a body. @throws Interruption when it is too slow, ends early, or is longer than the range */
   async take(body: Readable, { stallSeconds, signal, turns, onBytes }: TakeOptions): Promise<void> {
     const cancel = (): void => void body.destroy(signal.reason as Error);
     signal.addEventListener('abort', cancel);

@@ -21,7 +21,7 @@ export class ObjectStorage {
   readonly #queue = new TaskQueue(MAX_REQUESTS);
   readonly #turns = new TurnBudget();
   #s3: Promise<S3> | undefined;
-  /** Bytes of objects that were read, and requests that were repeated with success or cut off and read on. */
+  /** Bytes received of objects, and number of further attempts at requests. */
   readonly counts = { bytes: 0, retries: 0 };
 
   constructor(options: ObjectStorageOptions) {
@@ -36,7 +36,7 @@ export class ObjectStorage {
   /**
    * Opens objects by their name.
    * @param shown the name in messages
-   * @throws LossmeterError file_forbidden for a name that is not valid, and for one in another bucket
+   * @throws LossmeterError file_forbidden for an invalid name, and for a name in a bucket that is not allowed
    */
   opener(name: string, shown: string): FileOpener {
     const object = this.#require(name);
@@ -69,7 +69,7 @@ export class ObjectStorage {
     const object = parseObjectName(name);
     if (typeof object === 'string') throw new LossmeterError('file_forbidden', `${object}, expected s3://bucket/key`);
     const { buckets } = this.#options;
-    // Another bucket is not asked for, so the answer does not tell whether it exists.
+    // A bucket that is not allowed is never accessed, so the answer does not reveal if it exists.
     if (buckets === 'any' || buckets.includes(object.bucket)) return object;
     throw new LossmeterError('file_forbidden', `this service does not read the bucket of ${name}`);
   }

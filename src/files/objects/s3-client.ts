@@ -1,18 +1,18 @@
 import type { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 
-/** Attempts of the SDK at a request, of which a response came or none. They wait longer and longer, up to seconds. */
+/** Maximum number of attempts of the SDK at a request. The pauses between attempts grow up to seconds. */
 const MAX_ATTEMPTS = 4;
 
-/** Requests of a process under way at a time. */
+/** Maximum number of concurrent requests of a process. */
 export const MAX_REQUESTS = 32;
 
-/** Milliseconds in which a connection is made. */
+/** Timeout for a connection, in milliseconds. */
 const CONNECT_MS = 5000;
 
 export interface S3Options {
-  /** True where the bucket is the first segment of the URL's path, and not a part of its host name. */
+  /** True to put the bucket into the path of the URL as its first segment, instead of the host name. */
   s3PathStyle: boolean;
-  /** Seconds in which a response must begin, and over which its progress is judged. */
+  /** Seconds within which a response must begin, and over which the rate of its body is measured. */
   stallSeconds: number;
 }
 
@@ -34,7 +34,7 @@ export async function loadS3({ s3PathStyle, stallSeconds }: S3Options): Promise<
   const client = new sdk.S3Client({
     forcePathStyle: s3PathStyle,
     maxAttempts: MAX_ATTEMPTS,
-    // A range has no checksum; the hash of a whole object would take the main thread's time.
+    // A range has no checksum, and the hash of a whole object would take time of the main thread.
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestChecksumCalculation: 'WHEN_REQUIRED',
     requestHandler: {

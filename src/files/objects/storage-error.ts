@@ -1,6 +1,6 @@
 import { LossmeterError } from '../../errors.ts';
 
-/** A body that ended early, or that came too slowly. Another request can read on. */
+/** Error for a body that ended early or was too slow. Another request can read the rest. */
 export class Interruption extends Error {
   override readonly name = 'Interruption';
 }
@@ -19,16 +19,16 @@ const REASONS: Readonly<Record<string, string>> = {
 /** Errors of the SDK that have no status: its timeouts, and the sources of credentials. */
 const NETWORK_ERRORS = new Set(['TimeoutError', 'CredentialsProviderError']);
 
-/** Parts of errors of the SDK and of the system that tell them apart. */
+/** Properties by which errors of the SDK and of the system are distinguished. */
 interface ErrorFacts extends Error {
   readonly code?: unknown;
   readonly $metadata?: { readonly httpStatusCode?: number };
 }
 
 /**
- * Describes a failure of the object storage. The text has the error code of S3, and not its message, which can have
- * names of hosts and accounts.
- * @param isOpen true where the object was read before
+ * Describes a failure of the object storage. The text contains the error code of S3, but not its message, which can
+ * contain names of hosts and accounts.
+ * @param isOpen true when the object was read before
  * @returns other errors unchanged
  */
 export function explainStorageError(name: string, cause: unknown, isOpen: boolean): unknown {
@@ -49,13 +49,13 @@ export function explainStorageError(name: string, cause: unknown, isOpen: boolea
   return new LossmeterError('file_unreadable', `${name} cannot be read: ${reason}`, [], { cause });
 }
 
-/** True for a failure that another attempt may not have: throttling, faults of the server, and of the network. */
+/** True for a failure that may not occur again: throttling, and faults of the server or the network. */
 function isTransient(error: Error): boolean {
   const { $metadata, code, name } = error as ErrorFacts;
   const status = $metadata?.httpStatusCode;
   if (status !== undefined) return status === 429 || status >= 500 || name === 'SlowDown' || name === 'RequestTimeout';
   if (error instanceof Interruption || NETWORK_ERRORS.has(name)) return true;
-  // Codes of Node tell faults of the program, apart from those of TLS.
+  // Codes of Node.js (ERR_…) are faults of the program, except codes of TLS.
   return typeof code === 'string' && !/^ERR_(?!SSL|TLS)/.test(code);
 }
 

@@ -1,4 +1,4 @@
-/** Polynomial of Castagnoli, its bits reversed (RFC 3720, appendix B.4). zlib has the polynomial of ISO 3309 only. */
+/** Castagnoli polynomial with reversed bits (RFC 3720, appendix B.4). zlib supports only the polynomial of ISO 3309. */
 const POLYNOMIAL = 0x82_f6_3b_78;
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {

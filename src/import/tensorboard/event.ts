@@ -15,7 +15,7 @@ export interface SummaryValue {
   /** Number of `simple_value`, or of a tensor with one element. */
   number: number | undefined;
   isTensor: boolean;
-  /** True or false where the metadata says that the tag is a scalar; only the first value of a tag has metadata. */
+  /** True when the metadata declares a scalar; undefined without metadata. Only the first value of a tag has metadata. */
   isScalar: boolean | undefined;
 }
 

@@ -6,14 +6,14 @@ const HEADER_BYTES = 12;
 /** Bytes after the data: their masked CRC-32C. */
 const FOOTER_BYTES = 4;
 
-/** Most bytes of a record. Graphs and images may be large; a longer one is not a record. */
+/** Maximum number of bytes of a record, enough for graphs and images. A greater length is corrupt. */
 const MOST_BYTES = 2 ** 30;
 
 export type TfRecord = { offset: number } & ({ data: Buffer } | { corrupt: string });
 
 /**
- * Records of a TFRecord file that arrives in chunks. A corrupt record whose length is intact is reported, and the next
- * one is read. No record can be found behind a corrupt length: it ends the file.
+ * Records of a TFRecord file that arrives in chunks. A corrupt record with an intact length is reported, and reading
+ * continues with the next record. After a corrupt length no record can be found, so reading ends.
  */
 export class TfRecords {
   #pending: Buffer[] = [];
@@ -22,7 +22,7 @@ export class TfRecords {
   #offset = 0;
   #isLost = false;
 
-  /** Bytes of a record that is incomplete. */
+  /** Number of bytes of an incomplete record. */
   get unread(): number {
     return this.#isLost ? 0 : this.#bytes;
   }

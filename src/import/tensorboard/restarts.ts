@@ -4,8 +4,8 @@ interface Seen {
 }
 
 /**
- * Attempts of the event files of a run. A later file whose tags go back to earlier steps is of a trainer that resumed
- * from a checkpoint; so is what follows a session's start in a file.
+ * Attempts of the event files of a run. A later file whose tags go back to earlier steps shows that the trainer resumed
+ * from a checkpoint. So does the start of a session at an earlier step within a file.
  */
 export class Restarts {
   readonly #attempts: number[] = [];
@@ -25,7 +25,7 @@ export class Restarts {
     return this.#attempts.length - 1;
   }
 
-  /** Notes the start of a session, which takes the place of what has been recorded from its step on. */
+  /** Notes the start of a session, which replaces the steps recorded from its step on. */
   start(file: number, step: number): void {
     if (step <= this.#lastStep) this.#resume(file);
   }

@@ -1,7 +1,7 @@
 import { LOSS_NAMES } from '../loss-names.ts';
 import type { Event, SummaryValue } from './event.ts';
 
-/** Tags of a run. Only the first value of a tag says what it is, for all event files of the run. */
+/** Tags of a run. Only the first value of a tag has its type, which applies to all event files of the run. */
 export class Tags {
   readonly #isScalar = new Map<string, boolean>();
   #loss: string | undefined;

@@ -1,7 +1,7 @@
-/** Numbers of tensorflow.TensorProto that hold one element. */
+/** Reader of tensorflow.TensorProto messages with one element. */
 import type { PbfReader } from 'pbf';
 
-/** Numbers of tensorflow.DataType. */
+/** Values of the enumeration tensorflow.DataType. */
 const DT_FLOAT = 1;
 const DT_DOUBLE = 2;
 const DT_INT32 = 3;
@@ -28,7 +28,7 @@ export function readTensorScalar(reader: PbfReader): number | undefined {
   if (tensor.elements !== 1) return undefined;
   const [value] = tensor.content === undefined ? tensor.values : [numberIn(tensor.content, tensor.dtype)];
   if (value === undefined || tensor.values.length > 1) return undefined;
-  // These have their bits in integers.
+  // These types are stored as the bits of an integer.
   if (tensor.content === undefined && (tensor.dtype === DT_HALF || tensor.dtype === DT_BFLOAT16)) {
     return numberIn(Uint8Array.of(value & 0xff, (value >>> 8) & 0xff), tensor.dtype);
   }
@@ -44,7 +44,7 @@ function readTensorField(field: number, tensor: Tensor, reader: PbfReader): void
   else if (field === 7 || field === 10 || field === 13) readPackedVarints(reader, tensor.values);
 }
 
-/** The reader would go on behind the end of the bytes when the length of the list is wrong. */
+/** Reads a list after a check of its length: with a wrong length the reader would read beyond the end of the bytes. */
 function readPackedVarints(reader: PbfReader, values: number[]): void {
   const { pos } = reader;
   if (reader.readPackedEnd() > reader.length) throw new Error('the list is longer than the record');

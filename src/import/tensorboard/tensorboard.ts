@@ -25,7 +25,7 @@ function beginsWithRecord(head: Buffer): boolean {
   return head.length >= 12 && maskedCrc32c(head.subarray(0, 8)) === head.readUInt32LE(8);
 }
 
-/** Event files of a run, in the order of their names: they begin with the time of their creation. */
+/** Event files of a run, in the order of their names, which begin with the time of creation. */
 class EventStream implements Stream {
   readonly #options: ReadOptions;
   readonly #tags: Tags;
@@ -90,7 +90,7 @@ class EventStream implements Stream {
   }
 }
 
-/** Adds an item to another of the same step. Trainers write an event a tag. @returns false when they do not go together */
+/** Merges an item into another of the same step: trainers write one event per tag. @returns false if they do not fit */
 function merge(into: Item, item: Item): boolean {
   if (into.step !== item.step || into.attempt !== item.attempt) return false;
   const { scalars = {} } = item;

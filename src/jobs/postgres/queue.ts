@@ -4,33 +4,33 @@ import { LossmeterError } from '../../errors.ts';
 import type { JobParameter, JobQueries } from '../database.ts';
 import type { TaskKey } from '../job.ts';
 
-/** Schema of the queue, beside the schema `lossmeter`. */
+/** Schema of the queue, separate from the schema `lossmeter`. */
 const SCHEMA = 'lossmeter_queue';
 
-/** Queue of the tasks, and of those that were given up without a word of their workers. */
+/** Names of the queue of tasks, and of the queue of tasks that were given up because their workers were lost. */
 const TASKS = 'tasks';
 const LOST = 'lost_tasks';
 
-/** Attempts of a task, of which each may be ended by a temporary error or by the loss of its worker. */
+/** Maximum number of attempts of a task. A temporary error or the loss of its worker ends an attempt. */
 const ATTEMPTS = 5;
 
 /**
- * Seconds without a sign of life after which a worker has lost its task, between two signs, and between two looks for lost
- * tasks: another worker begins the task at most 20 seconds after the end of the first one.
+ * Seconds without a heartbeat after which a worker loses its task, between two heartbeats, and between two searches for
+ * lost tasks. Another worker begins the task at most 20 seconds after the end of the first worker.
  */
 const HEARTBEAT_SECONDS = 10;
 const REFRESH_SECONDS = 3;
 const LOOK_SECONDS = 5;
 
-/** Seconds between two looks for new tasks. */
+/** Seconds between two polls for new tasks. */
 const POLL_SECONDS = 0.5;
 
-/** Longest time of a task, and how long the queue keeps one that waits, and one that has ended; in seconds. */
+/** Seconds that a task may run, and seconds for which the queue keeps a waiting task and an ended task. */
 const LONGEST_SECONDS = 24 * 3600;
 const WAITING_SECONDS = 365 * 24 * 3600;
 const ENDED_SECONDS = 600;
 
-/** Tasks of a statement. */
+/** Number of tasks of a statement. */
 const CHUNK = 1000;
 
 /** Options of the tasks of a queue. */
@@ -48,14 +48,14 @@ const OPTIONS = {
 export interface QueueOptions {
   /** URL of the database. */
   url: string;
-  /** Most connections of the queue. */
+  /** Maximum number of connections of the queue. */
   connections: number;
   /** True for a process that also gives the tasks of lost workers to others. */
   isWorker: boolean;
   onFault: (error: unknown) => void;
 }
 
-/** Attempt at a task that was taken from the queue. */
+/** An attempt at a task from the queue. */
 interface Attempt {
   /** True when no further attempt follows. */
   isLast: boolean;
@@ -63,11 +63,11 @@ interface Attempt {
   signal: AbortSignal;
 }
 
-/** Functions that do tasks. */
+/** Functions that handle tasks. */
 export interface TaskHandlers {
-  /** Does a task. A rejection gives it back. */
+  /** Runs a task. A rejection returns the task to the queue. */
   run: (key: TaskKey, attempt: Attempt) => Promise<void>;
-  /** Notes a task whose every worker was lost. */
+  /** Records a task that was given up after its last attempt. */
   lose: (key: TaskKey) => Promise<void>;
 }
 
@@ -116,7 +116,7 @@ export class TaskQueue {
     }
   }
 
-  /** Takes the tasks of a job out of the queue, in a transaction. The queue must be open. */
+  /** Removes the tasks of a job from the queue, in a transaction. The queue must be open. */
   async drop(queries: JobQueries, job: number): Promise<void> {
     const db = asDatabase(queries);
     for (;;) {
@@ -127,7 +127,7 @@ export class TaskQueue {
     }
   }
 
-  /** Does tasks, as many at a time as told, until the queue is closed. */
+  /** Runs at most `concurrency` tasks at a time, until the queue is closed. */
   async work(concurrency: number, handlers: TaskHandlers): Promise<void> {
     for (let k = 0; k < concurrency; k++) {
       const worker: string = await this.#boss.work<TaskKey>(
@@ -136,7 +136,7 @@ export class TaskQueue {
         async ([task]: QueuedTask<TaskKey>[]) => {
           const { data, retryCount, signal } = task!;
           await handlers.run(data, { isLast: retryCount >= ATTEMPTS - 1, signal });
-          // There may be more: no pause follows.
+          // More tasks may be queued, so the worker polls again at once.
           this.#boss.notifyWorker(worker);
         },
       );
@@ -146,7 +146,7 @@ export class TaskQueue {
     });
   }
 
-  /** Waits for tasks under way, and gives back those that take longer. */
+  /** Waits for the current tasks, and returns tasks that take longer to the queue. */
   async close(graceSeconds: number): Promise<void> {
     await this.#starting?.catch(() => undefined);
     await this.#boss.stop({ graceful: graceSeconds > 0, timeout: graceSeconds * 1000 });

@@ -6,10 +6,10 @@ import { SqlJobStore } from '../sql/store.ts';
 import type { JobLimits, NewJob, StateChange } from '../store.ts';
 import { TaskQueue } from './queue.ts';
 
-/** Connections of a service for jobs, and for their queue. */
+/** Number of connections of a service for jobs, and number for their queue. */
 const CONNECTIONS = 2;
 
-/** Jobs in a database of PostgreSQL. Their tasks are in a queue there. */
+/** Jobs in a PostgreSQL database. Their tasks are in a queue of the same database. */
 export class PostgresJobStore extends SqlJobStore implements TaskDoers {
   readonly #queue: TaskQueue;
 
@@ -46,10 +46,10 @@ export class PostgresJobStore extends SqlJobStore implements TaskDoers {
     return super.finish(key, result);
   }
 
-  /** Workers look for tasks by themselves. */
+  /** Does nothing: workers poll for tasks. */
   readonly wake = (): void => undefined;
 
-  /** Workers look if the result of a task under way is still wanted. */
+  /** Does nothing: workers poll the state of the job of their current task. */
   readonly stop = (): void => undefined;
 
   override async close(): Promise<void> {

@@ -13,19 +13,19 @@ import { TaskRunner } from '../runner.ts';
 import { TaskQueue } from './queue.ts';
 import { PostgresJobStore } from './store.ts';
 
-/** Milliseconds between attempts to connect: the first pause, and the longest. */
+/** Milliseconds between attempts to connect: the first pause and the longest one. */
 const RETRY_MS = { first: 500, most: 10_000 };
 
 /** Connections of the queue. */
 const QUEUE_CONNECTIONS = 3;
 
-/** Lines of the log of a worker. */
+/** Log of a worker. */
 export interface WorkerLog {
   info: (text: string) => void;
   error: (text: string, error?: unknown) => void;
 }
 
-/** Does tasks of jobs until it is closed. */
+/** Runs tasks of jobs until it is closed. */
 export class JobWorker {
   readonly #config: Config;
   readonly #log: WorkerLog;
@@ -58,14 +58,14 @@ export class JobWorker {
     this.#runner = new TaskRunner(this.#store, means, (key, error) => log.error(`${nameOf(key)} failed`, error));
   }
 
-  /** Connects, and begins to do tasks. @throws Error when the database cannot be used as it is set up */
+  /** Connects, and begins to run tasks. @throws Error for a lasting fault of the database */
   async start(): Promise<void> {
     await this.#namedFiles.ready();
     this.#starting = this.#connect();
     await this.#starting;
   }
 
-  /** Waits for the tasks under way as long as the configuration says, and gives back the others. */
+  /** Waits up to `drainSeconds` for the current tasks, and returns tasks that take longer to the queue. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#starting?.catch(() => undefined);
@@ -75,7 +75,7 @@ export class JobWorker {
     for (const pool of this.#pools.values()) await pool.close();
   }
 
-  /** Connects again and again, until the database answers. */
+  /** Repeats attempts to connect until the database answers, then runs tasks. */
   async #connect(): Promise<void> {
     const { signal } = this.#closing;
     for (let pause = RETRY_MS.first; !signal.aborted; pause = Math.min(2 * pause, RETRY_MS.most)) {
@@ -107,8 +107,8 @@ export class JobWorker {
   }
 
   /**
-   * Pool of a variant. Its threads start with the first task that takes it.
-   * @throws LossmeterError worker_lost on a machine without the variant: another worker may have it
+   * Pool of a kernel variant. Its threads start with the first task that uses the variant.
+   * @throws LossmeterError worker_lost on a machine that does not support the variant: another worker may support it
    */
   #poolOf(kernel: string): KernelPool {
     const known = this.#pools.get(kernel);

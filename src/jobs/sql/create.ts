@@ -7,7 +7,7 @@ import { JOB_COLUMNS, toJob } from './rows.ts';
 /** Condition for jobs with tasks to do. */
 export const IS_ACTIVE = "state IN ('queued', 'running')";
 
-/** Numbers of tasks in a statement: few different statements insert any number. */
+/** Numbers of tasks per statement. A few prepared statements can insert any number of tasks. */
 const CHUNKS = [500, 50, 5, 1];
 
 const TASK_COLUMNS = ['job', 'place', 'file', 'bytes', 'reference', 'first_row', 'row_count'] as const;
@@ -60,8 +60,8 @@ async function insertTasks(
 }
 
 /**
- * Checks that further files may wait.
- * @returns number of jobs that are kept @throws LossmeterError overloaded
+ * Checks that further files may be queued.
+ * @returns number of stored jobs @throws LossmeterError overloaded
  */
 export async function requireRoom(
   queries: JobQueries,
@@ -78,7 +78,7 @@ export async function requireRoom(
   throw new LossmeterError('overloaded', detail);
 }
 
-/** Removes the oldest jobs that have ended, where too many are kept. @throws LossmeterError overloaded */
+/** Removes the oldest ended jobs when too many jobs are stored. @throws LossmeterError overloaded */
 async function makeRoom(queries: JobQueries, files: number, limits: JobLimits): Promise<void> {
   const jobs = await requireRoom(queries, files, limits);
   const { maxJobs } = limits;

@@ -17,18 +17,18 @@ import { IS_ACTIVE, createJob, deleteJob, requireRoom } from './create.ts';
 import { JOB_COLUMNS, errorOf, toJob } from './rows.ts';
 import { IS_TO_DO, beginTask, failTask, finishTask, lockJob } from './tasks.ts';
 
-/** Bytes of a page; one value may be longer. */
+/** Maximum number of bytes of a page; a page with one value may be larger. */
 const ANSWER_BYTES = 256 * 1024;
 const PARTIAL_BYTES = 32 * 2 ** 20;
 
-/** Most files of a page. */
+/** Maximum number of files of a page. */
 const MOST_FILES = 256;
 
 /** Options of a store. */
 export interface SqlJobStoreOptions {
-  /** Queues tasks in the transaction that makes them; without it the service asks for the next one. */
+  /** Queues tasks in the transaction that creates them; without it the service calls `next`. */
   enqueue?: (queries: JobQueries, tasks: readonly TaskKey[]) => Promise<void>;
-  /** Takes the queued tasks of a job back, in the transaction that ends or removes it. */
+  /** Removes the tasks of a job from the queue, in the transaction that ends or removes the job. */
   dequeue?: (queries: JobQueries, job: number) => Promise<void>;
   /** Time in milliseconds since 1970. */
   now?: () => number;
@@ -232,7 +232,7 @@ export class SqlJobStore implements JobStore {
     return this.#database.close();
   }
 
-  /** @param change resolves to false where the state does not allow it */
+  /** @param change resolves to false when the state of the job does not allow it */
   async #change(id: number, change: (queries: JobQueries, job: Job) => Promise<boolean>): Promise<StateChange> {
     return this.#database.transaction(async (queries) => {
       const job = await lockJob(queries, id);
@@ -242,7 +242,7 @@ export class SqlJobStore implements JobStore {
     });
   }
 
-  /** Values of consecutive files, which a bound of bytes divides into pages. */
+  /** A page of values of consecutive files, limited by bytes and by MOST_FILES. */
   async #page(column: 'answer' | 'partial', mostBytes: number, id: number, from: number) {
     const sizes = await this.#database.rows(
       `SELECT place, coalesce(length(${column}), 0) AS size FROM lossmeter.tasks WHERE job = $1 AND place >= $2

@@ -1,4 +1,4 @@
-/** Changes of tasks. Each locks the row of its job first: they happen one after the other. */
+/** Changes of tasks. Each change locks the row of its job first, so the changes of a job are sequential. */
 import type { JobQueries } from '../database.ts';
 import { COMBINATION, isActive } from '../job.ts';
 import type { FileResult, FileTask, Job, TaskError, TaskKey } from '../job.ts';
@@ -13,7 +13,7 @@ export async function lockJob(queries: JobQueries, id: number): Promise<Job | un
   return row && toJob(row);
 }
 
-/** Begins the evaluation of a file; undefined when its result is not wanted. */
+/** Begins the evaluation of a file; undefined when its result is not wanted any more. */
 export async function beginTask(queries: JobQueries, key: TaskKey, now: number): Promise<FileTask | undefined> {
   const job = await lockJob(queries, key.job);
   if (job === undefined || !isActive(job.state)) return undefined;
@@ -80,7 +80,7 @@ export async function failTask(queries: JobQueries, key: TaskKey, error: TaskErr
   );
 }
 
-/** Counts a task that ended, once. @param change gives the task when it had not ended before */
+/** Counts an ended task once. @param change updates the task, and returns it unless it had ended before */
 async function settle(
   queries: JobQueries,
   key: TaskKey,

@@ -8,12 +8,12 @@ import { OpenError } from '../../runs/sqlite/open-error.ts';
 import type { JobDatabase, JobParameter, JobQueries } from '../database.ts';
 import { MIGRATIONS } from './migrations.ts';
 
-/** A file of SQLite with the tables of the jobs. Calls must come one after the other: see worker.ts. */
+/** A SQLite file with the tables of the jobs. Calls must be sequential: see worker.ts. */
 export class SqliteJobDatabase implements JobDatabase {
   readonly #database: DatabaseSync;
   readonly #prepared = new Map<string, StatementSync>();
 
-  /** @param path of a file, which need not exist; or `:memory:` @throws OpenError */
+  /** @param path of a file, created when missing; or `:memory:` @throws OpenError */
   constructor(path: string) {
     let database: DatabaseSync | undefined;
     try {

@@ -12,14 +12,14 @@ const MAX_HEAP_MB = 256;
 
 type Reply<M extends keyof JobStore> = ReturnType<JobStore[M]>;
 
-/** Path of the file of the jobs, beside that of the history. */
+/** Path of the file of the jobs, in the same folder as the history. */
 export const jobsPathOf = (store: string): string => (store === ':memory:' ? store : `${store}-jobs`);
 
-/** Jobs in a file of SQLite, which a thread reads and writes. */
+/** Jobs in a SQLite file, which a separate thread reads and writes. */
 export class SqliteJobStore implements JobStore {
   readonly #piscina: Piscina<JobCall, JobReply>;
 
-  /** @param path of a file, which need not exist; or `:memory:` */
+  /** @param path of a file, created when missing; or `:memory:` */
   constructor(path: string) {
     this.#piscina = new Piscina({
       filename: new URL(`./worker${extname(import.meta.url)}`, import.meta.url).href,

@@ -16,7 +16,7 @@ export type JobReply = { value: unknown } | { failure: Failure };
 const { path } = workerData as { path: string };
 let store: SqlJobStore | undefined;
 
-/** Answers a call. The thread takes one at a time: a transaction has the connection for itself. */
+/** Answers a call. The thread handles one call at a time, so no other call uses the connection during a transaction. */
 export default async function call({ method, args }: JobCall): Promise<JobReply> {
   try {
     store ??= new SqlJobStore(new SqliteJobDatabase(path));

@@ -1,46 +1,46 @@
 import { LossmeterError } from '../../errors.ts';
 import { clientClosed } from '../../wire/body/content-encoding.ts';
 
-/** Milliseconds between two looks at the progress of requests. */
+/** Milliseconds between checks of the progress of requests. */
 const LOOK_EVERY_MS = 100;
 
-/** Over how long the progress of a client is judged while others wait for the memory that it may hold, in milliseconds. */
+/** Milliseconds of waiting after which the rate of a client is checked, while requests wait for memory. */
 const PRESSED_MS = 2000;
 
 /**
- * A client that sends less than this per second does not keep others from being let in; and while others wait for the
- * memory that it may hold, it is too slow: 40 KiB. A hundred of them would hold all slabs else, and fill none.
+ * Rate below which a client is slow: 40 KiB/s. The request of a slow client does not count as one in flight. While requests
+ * wait for memory, it is refused: otherwise a hundred slow clients could hold all slabs without filling one.
  */
 const SLOW_BYTES_PER_SECOND = 40 * 1024;
 
 export interface AdmissionLimits {
-  /** Evaluations under way at a time; those of slow clients do not count. */
+  /** Largest number of evaluations in flight, without those of slow clients. */
   maxRequestsInFlight: number;
-  /** Evaluations that wait for others to end. */
+  /** Largest number of waiting evaluations. */
   maxQueuedRequests: number;
-  /** Slowest rate of a client, over `stallSeconds` in which the service waits for it; slower ones are refused. */
+  /** Lowest accepted rate of a client, over `stallSeconds` in which the service waits for it. Slower clients are refused. */
   minBytesPerSecond: number;
   stallSeconds: number;
 }
 
 /** Progress of a body that is being read. */
 export interface Progress {
-  /** Bytes so far. */
+  /** Number of bytes received so far. */
   readonly received: number;
   /** True while the service waits for the client. */
   readonly isWaiting: boolean;
-  /** Has the reading of it end with an error. */
+  /** Ends the reading of the body with an error. */
   fail(error: LossmeterError): void;
 }
 
-/** A request that was let in. */
+/** Place of an admitted request. */
 export interface Place {
-  /** Begins to look at the progress of its body. */
+  /** Starts the checks of the progress of its body. */
   watch(progress: Progress): void;
   leave(): void;
 }
 
-/** A request that waits to be let in. */
+/** Request that waits for a place. */
 interface Waiting {
   isAbandoned: (() => boolean) | undefined;
   letIn: () => void;
@@ -48,12 +48,11 @@ interface Waiting {
 }
 
 /**
- * Lets so many evaluations begin that none takes long: more of them at a time would only share the processors and the
- * memory, and all be late. A bounded number waits, in the order of coming; the others are refused at once, which costs
- * next to nothing.
+ * Limits the number of evaluations in flight. More at a time would share processors and memory, and all would take longer. A
+ * limited number of requests waits, in the order of arrival; further requests are refused at once, which costs almost nothing.
  *
- * A place is for work, not for waiting: a client that sends hardly anything keeps its request and does not count. One
- * that goes on so is refused, by its progress while it was waited for, however long the request takes in all.
+ * A slow client keeps its place, but the place does not count. A client that stays too slow is refused. Its rate is measured
+ * over the time in which the service waited for it, not over the whole request.
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
@@ -66,8 +65,8 @@ export class Admission {
   readonly #what: string;
 
   /**
-   * @param isPressed true while requests wait for memory that others hold: then patience is short
-   * @param what is let in, for messages
+   * @param isPressed returns true while requests wait for memory that others hold: slow clients are then refused sooner
+   * @param what name of the admitted requests in messages
    */
   constructor(limits: AdmissionLimits, isPressed: () => boolean = () => false, what = 'evaluations') {
     this.#limits = limits;
@@ -75,20 +74,20 @@ export class Admission {
     this.#what = what;
   }
 
-  /** Requests that were let in and have not left. */
+  /** Number of admitted requests that have not left. */
   get inFlight(): number {
     return this.#places.size;
   }
 
-  /** Requests that wait to be let in. */
+  /** Number of requests that wait for a place. */
   get queued(): number {
     return this.#queue.length;
   }
 
   /**
-   * Takes a place: at once where one is free.
-   * @param isAbandoned returns true once the client has left: it waits no longer then
-   * @throws LossmeterError overloaded, and client_closed when it left
+   * Takes a place, at once if one is free.
+   * @param isAbandoned returns true once the client has left: its request then stops waiting
+   * @throws LossmeterError overloaded, and client_closed when the client has left
    */
   enter(isAbandoned?: () => boolean): Place | Promise<Place> {
     this.requireRoom();
@@ -100,7 +99,7 @@ export class Admission {
     });
   }
 
-  /** @throws LossmeterError overloaded where `enter` would */
+  /** @throws LossmeterError overloaded if `enter` would throw it */
   requireRoom(): void {
     const { maxRequestsInFlight, maxQueuedRequests } = this.#limits;
     const queued = this.#queue.length;
@@ -156,13 +155,13 @@ export class Admission {
   };
 }
 
-/** A place, and how its client does. */
+/** Place whose client's rate is checked. */
 class WatchedPlace implements Place {
   readonly leave: () => void;
   #progress: Progress | undefined;
   #lookedAt = performance.now();
   #received = 0;
-  /** Milliseconds that the service waited for the client, and what came meanwhile, since they were last judged. */
+  /** Milliseconds that the service waited for the client, and bytes that arrived, since the rate was last checked. */
   #waitedMs = 0;
   #cameMeanwhile = 0;
   #isSlow = false;
@@ -180,7 +179,7 @@ class WatchedPlace implements Place {
     this.#lookedAt = performance.now();
   }
 
-  /** @param patience slowest accepted rate, and the time of waiting after which it is judged */
+  /** @param patience lowest accepted rate, and the time of waiting after which it is checked */
   look(now: number, patience: { ms: number; bytesPerSecond: number }): void {
     if (this.#progress === undefined) return;
     const { received, isWaiting } = this.#progress;

@@ -1,29 +1,28 @@
 import type { IncomingMessage } from 'node:http';
 import { free } from '../../tensor/memory.ts';
 
-/** Bytes and milliseconds of a body that are still read after its answer. */
+/** Limits of the bytes and milliseconds for which a body is read after its answer. */
 const MAX_DISCARDED_BYTES = 2 ** 30;
 const MAX_DISCARDING_MS = 30_000;
 
-/** Milliseconds that other bodies wait for one. A fast client has sent its rest by then; a slow one no longer blocks others. */
+/** Milliseconds that bodies wait for the current one. A fast client has sent its rest by then; a slow one blocks no longer. */
 const PATIENCE_MS = 1000;
 
-/** Bodies that wait to be read; when more come, the oldest is not read any more. */
+/** Largest number of bodies that wait to be read. Beyond it, the connection of the oldest is destroyed. */
 const MAX_WAITING = 64;
 
 /**
- * The rest of bodies that were answered: read, one after another, and thrown away. Reading them all at once would take the
- * time of those who are not refused. Meanwhile they stand in the buffers of the kernel, where they cost nothing, and hold
- * their senders back. Most were answered before they had sent much; what is small, or waits for 100-continue, is complete
- * anyway.
+ * Reads and discards the rest of answered bodies, one body after another. Reading all at once would slow down admitted
+ * requests. Meanwhile the bytes stay in the buffers of the operating system, which applies back-pressure to the senders. Few
+ * bodies get here: a small body is already complete, and a client that waits for 100-continue sends none.
  */
 export class Discards {
   readonly #waiting = new Set<IncomingMessage>();
-  /** The body that the others wait for. */
+  /** Body that the others wait for. */
   #current: IncomingMessage | undefined;
 
   add(body: IncomingMessage): void {
-    // Node would read on by itself were the body never read; reading nothing prevents that.
+    // Node.js drains a body that was never read. A read of 0 bytes prevents this.
     body.pause();
     body.read(0);
     this.#waiting.add(body);
@@ -52,7 +51,7 @@ export class Discards {
   }
 }
 
-/** Reads a body and throws it away, up to a bound. */
+/** Reads and discards a body up to the limits. */
 function discard(body: IncomingMessage): void {
   let discarded = 0;
   const cut = (): void => {

@@ -7,14 +7,14 @@ import type { BodyLimits, RequestBody } from '../body.ts';
 import type { Admission } from './admission.ts';
 import type { Turns } from './turns.ts';
 
-/** Admits requests: each waits for its turn and for a place, or is refused. */
+/** Admits requests: each request waits for its turn and for a place, or is refused. */
 export class Doorway {
   readonly #admission: Admission;
   readonly #turns: Turns | undefined;
   readonly #held: HeldBytes;
   readonly #limits: BodyLimits;
 
-  /** @param turns left out for requests that take next to no time */
+  /** @param turns omitted for requests that take almost no time */
   constructor(admission: Admission, held: HeldBytes, limits: BodyLimits, turns?: Turns) {
     this.#admission = admission;
     this.#held = held;
@@ -24,7 +24,7 @@ export class Doorway {
 
   /**
    * Waits until the request may begin.
-   * @returns its body, which has to be closed
+   * @returns the body, which the caller must close
    * @throws LossmeterError body_too_large, overloaded, client_closed, unsupported_content_encoding
    */
   *admit(request: RequestBody): Waiting<OpenBody> {
@@ -34,9 +34,9 @@ export class Doorway {
       const detail = `Content-Length is ${contentLength}, expected at most ${maxBodyBytes} bytes`;
       throw new LossmeterError('body_too_large', detail);
     }
-    // Refuses at once, and not in a later turn.
+    // Refuses the request now instead of in a later turn.
     this.#admission.requireRoom();
-    // Most requests begin at once too, without a turn of the loop.
+    // Most requests begin at once, without waiting for a turn.
     const turn = this.#turns?.take();
     if (turn !== undefined) yield turn;
     const place = yield* settled(this.#admission.enter(isAbandoned));

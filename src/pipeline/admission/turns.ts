@@ -1,23 +1,23 @@
-/** Milliseconds of a turn in which requests begin, before others wait for the next. */
+/** Milliseconds of a turn in which requests may begin. Later requests wait for the next turn. */
 const TURN_MS = 1;
 
 /**
- * Keeps turns of the event loop short. A turn reads from every connection that has something, and libuv accepts one
- * connection a turn: where hundreds of small requests were evaluated in each, a probe, which connects anew, would wait for
- * seconds. So of those that come together some begin at once, and some in each further turn, in the order of coming.
+ * Keeps turns of the event loop short. A turn reads from every readable connection, and libuv accepts one connection per turn.
+ * If a turn evaluated hundreds of small requests, a probe, which opens a new connection, would wait for seconds. So when many
+ * requests arrive together, some begin at once, and the others in later turns, in the order of arrival.
  *
- * Nobody is refused for that: to refuse a small request takes about as long as to evaluate it.
+ * No request is refused for this: refusing a small request takes about as long as evaluating it.
  */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
   #began: number | undefined;
 
-  /** Requests that wait for their turn. */
+  /** Number of requests that wait for their turn. */
   get waiting(): number {
     return this.#waiting.length;
   }
 
-  /** @returns undefined when there is nothing to wait for */
+  /** @returns undefined if the request may begin at once */
   take(): Promise<void> | undefined {
     const now = performance.now();
     if (this.#began === undefined) {
@@ -29,7 +29,7 @@ export class Turns {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Begins a new turn, with those that wait. */
+  /** Begins a new turn with the waiting requests. */
   readonly #next = (): void => {
     if (this.#waiting.length === 0) {
       this.#began = undefined;
@@ -44,7 +44,7 @@ export class Turns {
     const begin = this.#waiting.shift();
     if (begin === undefined) return;
     begin();
-    // Once all is done that it does at once: a small request is evaluated by then.
+    // The next request begins after the synchronous work of this one. A small request is evaluated by then.
     queueMicrotask(() => process.nextTick(this.#beginNextInTime));
   };
 

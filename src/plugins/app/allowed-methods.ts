@@ -1,20 +1,20 @@
 import type { FastifyInstance } from 'fastify';
 import { suggestName } from '../../suggestion.ts';
 
-/** Methods in the order in which `Allow` names them. */
+/** Methods in the order in which `Allow` lists them. */
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'];
 
-/** A path of a route, in segments. A parameter is undefined: it matches any segment. */
+/** Path of a route, in segments. A parameter is undefined and matches any segment. */
 interface RoutePath {
   segments: readonly (string | undefined)[];
   methods: Set<string>;
 }
 
-/** The paths of a service and their methods: the router itself tells only whether one method matches. */
+/** Paths of a service and their methods. The router itself can only match one method. */
 export class AllowedMethods {
   readonly #paths = new Map<string, RoutePath>();
 
-  /** Notes the routes that are registered from now on. Wildcards are no resources of their own. */
+  /** Records the routes that are registered from now on, except wildcards, which are not resources. */
   constructor(app: FastifyInstance) {
     app.addHook('onRoute', ({ method, url }) => {
       if (url.includes('*')) return;
@@ -27,7 +27,7 @@ export class AllowedMethods {
     });
   }
 
-  /** The methods that a path has; none where there is no such path. @param path without a query */
+  /** Methods of a path; empty for an unknown path. @param path without a query */
   of(path: string): string[] {
     const given = segmentsOf(path);
     const found = [...this.#paths.values()].filter(
@@ -38,7 +38,7 @@ export class AllowedMethods {
     return METHODS.filter((method) => found.some(({ methods }) => methods.has(method)));
   }
 
-  /** The nearest path of a route, with the parameters of the given one. @param path without a query */
+  /** Suggests the nearest path of a route, with the parameters of the given path. @param path without a query */
   suggest(path: string): string | undefined {
     const given = segmentsOf(path);
     const near = [...this.#paths.values()]
@@ -48,7 +48,7 @@ export class AllowedMethods {
   }
 }
 
-/** A slash at the end does not count. */
+/** Segments of a path. A slash at the end is ignored. */
 function segmentsOf(path: string): string[] {
   const segments = path.split('/').slice(1);
   return segments.length > 1 && segments.at(-1) === '' ? segments.slice(0, -1) : segments;

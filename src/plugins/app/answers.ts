@@ -15,9 +15,9 @@ import { acceptedMediaType, bodyCodec } from './negotiation.ts';
 declare module 'fastify' {
   interface FastifyReply {
     /**
-     * Answers with what an evaluation makes of the request's body, in the media type that Accept asks for, and says in
-     * Server-Timing how long it took.
-     * @throws LossmeterError not_acceptable before anything of the body is read
+     * Evaluates the request's body, and sends the result in the media type that Accept prefers, with the durations in
+     * Server-Timing.
+     * @throws LossmeterError not_acceptable, before the body is read
      */
     answer<A extends object>(evaluate: (body: RequestBody) => Answered<A> | Promise<Answered<A>>): Promise<A>;
   }
@@ -36,11 +36,11 @@ export default fp(
   { name: 'answers' },
 );
 
-/** The body of a request, as evaluations take it. */
+/** Body of a request, in the form that evaluations accept. */
 export function requestBody({ headers, raw }: FastifyRequest, codec: Codec): RequestBody {
   const length = headers['content-length'];
-  // From here on a connection on which nothing comes is not idle: it waits for others, or for an evaluation that takes
-  // long. A client that is waited for is judged by its progress.
+  // Disables the idle timeout of the connection: the request may wait for a place, or for a long evaluation. Admission checks
+  // the progress of a client while the service waits for its bytes.
   raw.socket.setTimeout(0);
   return {
     stream: raw,
@@ -51,15 +51,15 @@ export function requestBody({ headers, raw }: FastifyRequest, codec: Codec): Req
   };
 }
 
-/** Says in Server-Timing how long it took, and gives the memory of the answer back once it has been sent. */
+/** Sets Server-Timing, and releases the memory of the answer once it was sent. */
 export function settle(reply: FastifyReply, answered: Answered<object>): void {
   const { timings, release } = answered;
   reply.server.telemetry?.evaluations.answered(answered, reply.request.trace?.exemplar);
-  // A client that left meanwhile has closed already.
+  // If the client has left, the close event has already been emitted.
   if (reply.raw.destroyed) release();
   else {
     reply.raw.once('close', () => {
-      // The socket or an encoder may still read the answer to a client that left.
+      // If the client has left, the socket or an encoder may still read the answer.
       if (reply.raw.writableFinished) freeOutputs(answered.answer);
       release();
     });
@@ -69,7 +69,7 @@ export function settle(reply: FastifyReply, answered: Answered<object>): void {
   reply.header('server-timing', serverTiming.join(', '));
 }
 
-/** Notes that the body was read to its end, and limits the time again that its connection may be idle. */
+/** Records that the body was read to its end, and restores the idle timeout of the connection. */
 export function awaitNoMore(reply: FastifyReply): void {
   reply.request.isBodyRead = true;
   reply.raw.socket?.setTimeout(reply.server.server.timeout);
@@ -79,12 +79,12 @@ function freeOutputs({ outputs = {} }: Partial<Pick<Evaluation, 'outputs'>>): vo
   for (const { data } of Object.values(outputs)) free(data);
 }
 
-/** Bytes that are handed on at a time of an answer in parts. */
+/** Bytes of an answer that are sent at a time. */
 const PIECE_BYTES = 65_536;
 
 /**
- * Sends a small part as it is, and more as a stream. The stream waits for a slow client, and is cut off for a client that
- * takes nothing.
+ * Sends a single small part as a whole, and other answers as a stream. The stream waits for a slow client, and cuts off a
+ * client that does not read.
  * @param encoder compresses the parts
  */
 export function sendParts(reply: FastifyReply, parts: ReplyParts, encoder?: Transform): void {
@@ -100,19 +100,19 @@ export function sendParts(reply: FastifyReply, parts: ReplyParts, encoder?: Tran
   const all = parts as readonly (string | Uint8Array)[];
   const bytes = all.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   reply.header('content-length', bytes);
-  // A reply resolves when it has been sent: nothing waits for it here.
+  // The promise of a reply resolves when the reply was sent. It is not awaited here.
   if (all.length > 1 || bytes > PIECE_BYTES) void reply.send(Readable.from(inPieces(all, reply)));
-  // A small text goes in one write with the head.
+  // A small text is sent in one write with the head.
   else void reply.serializer(asItIs).send(all[0]);
 }
 
 /** Fastify would add a charset, a parameter that application/json does not define. */
 const asItIs = (text: string): string => text;
 
-/** Milliseconds in which pieces are made before others have their turn: a client may take them as fast as they come. */
+/** Milliseconds in which pieces are made before the event loop continues. A client may read them as fast as they are made. */
 const TURN_MS = 5;
 
-/** Pieces of an answer, each asked for in its time: else the client holds an answer that it does not take. */
+/** Pieces of an answer. A client that does not read a piece in time is cut off, because its answer holds memory. */
 async function* inPieces(parts: ReplyParts, reply: FastifyReply): AsyncGenerator<Uint8Array> {
   const { stallSeconds, minBytesPerSecond } = reply.server.config;
   const cutOff = (): void => {
@@ -123,7 +123,7 @@ async function* inPieces(parts: ReplyParts, reply: FastifyReply): AsyncGenerator
   let endOfTurn = performance.now() + TURN_MS;
   try {
     for (const part of parts) {
-      // Text is cut as bytes: elsewhere a cut might part the two halves of a character.
+      // Text is cut as bytes, because cutting a string could split a surrogate pair.
       const bytes = typeof part === 'string' ? Buffer.from(part) : part;
       for (let at = 0; at < bytes.byteLength; at += PIECE_BYTES) {
         yield bytes.subarray(at, at + PIECE_BYTES);

@@ -9,19 +9,19 @@ import type { Access } from '../../keys/scopes.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The scope that the route takes; `any` for any valid key, `open` for none. Every route has to say it. */
+    /** Scope that the route requires; `any` for any valid key, `open` for no key. Every route must declare it. */
     scope?: Access;
   }
 
   interface FastifyRequest {
-    /** The key that the request came with; none where none is needed. */
+    /** Valid key of the request; undefined if the service or the route requires none. */
     key: Pick<ApiKey, 'name' | 'scopes'> | undefined;
   }
 }
 
 /**
- * Authorization. Every route declares the scope that it requires, with or without keys. With keys, a request is judged by
- * its head: the body of an unauthorized request is not read.
+ * Authorization. Every route declares the scope that it requires, even if the service has no keys. A request is checked by its
+ * head: the body of an unauthorized request is not read.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
@@ -51,7 +51,7 @@ export default fp<{ config: Config }>(
   { name: 'auth' },
 );
 
-/** Routes that the configuration opens or closes; those of swagger-ui declare no scope. */
+/** Access to the routes that the configuration opens or closes. The routes of swagger-ui do not declare a scope themselves. */
 function configuredAccess(url: string, { docs, metrics }: Config): Access | undefined {
   if (url === '/metrics') return metrics === 'open' ? 'open' : 'read';
   if (/^\/(?:openapi\.json|docs(?:\/.*)?)$/.test(url)) return docs === 'open' ? 'open' : 'read';
@@ -66,7 +66,7 @@ async function openKeys(path: string, log: FastifyRequest['log']): Promise<ApiKe
   }
 }
 
-/** @throws LossmeterError unauthorized when the request has no key that is valid now */
+/** @throws LossmeterError unauthorized when the request has no valid key */
 function authenticate(request: FastifyRequest, reply: FastifyReply, keys: ApiKeys, access: Access): ApiKey {
   const presented = presentedKeys(request);
   if (presented.size === 0) {
@@ -88,7 +88,7 @@ function authenticate(request: FastifyRequest, reply: FastifyReply, keys: ApiKey
   return key;
 }
 
-/** Authorization of another scheme is not for this service: a proxy’s, perhaps. */
+/** Bearer scheme of Authorization. Other schemes are ignored: they may be for a proxy. */
 const BEARER = /^Bearer(?: +(?<key>.*))?$/i;
 
 function presentedKeys({ headers }: FastifyRequest): Set<string> {
@@ -97,7 +97,7 @@ function presentedKeys({ headers }: FastifyRequest): Set<string> {
   return new Set(candidates.filter((candidate) => candidate !== undefined).map(String));
 }
 
-/** Says how to come back: RFC 6750, section 3. */
+/** Sets WWW-Authenticate (RFC 6750, section 3). */
 function challenge(reply: FastifyReply, parameters: Record<string, string> = {}): void {
   const said = Object.entries({ realm: 'lossmeter', ...parameters }).map(([name, value]) => `${name}="${value}"`);
   reply.header('www-authenticate', `Bearer ${said.join(', ')}`);

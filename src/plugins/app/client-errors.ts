@@ -4,16 +4,16 @@ import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../errors.ts';
 import { PROBLEM_MEDIA_TYPE, problemOf } from '../../contract/problem.ts';
 
-// An import would take 20 ms of the start: it reads all exports, and some of them load the client of HTTP.
+// An import would add 20 ms to the start: it reads all exports, some of which load the HTTP client.
 const { STATUS_CODES } = process.getBuiltinModule('node:http');
 
-/** Answers what is wrong with a head, before there is a request. */
+/** Answers an error in the head of a request, before Node.js makes a request of it. */
 export function answerClientError(app: FastifyInstance, error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET') return;
   refuseConnection(app, explain(error, app.config.maxHeaderBytes), socket);
 }
 
-/** Answers CONNECT, of which Node.js makes no request with an answer. */
+/** Answers CONNECT, for which Node.js provides only a socket. */
 export function answerConnect(app: FastifyInstance, socket: Socket): void {
   socket.on('error', () => undefined);
   refuseConnection(
@@ -23,7 +23,7 @@ export function answerConnect(app: FastifyInstance, socket: Socket): void {
   );
 }
 
-/** Answers a problem on the bare connection, and closes it. */
+/** Writes a problem to the socket, and closes the connection. */
 function refuseConnection(app: FastifyInstance, refusal: LossmeterError, socket: Socket): void {
   if (socket.destroyed) return;
   app.telemetry?.http.refused(refusal.code);

@@ -13,12 +13,12 @@ declare module 'fastify' {
   }
 }
 
-/** The part of all connections that is for probes, and its least and greatest. */
+/** Share of all connections that is reserved for probes, and its limits. */
 const PROBE_PART = 1 / 16;
 const MIN_PROBE_CONNECTIONS = 2;
 const MAX_PROBE_CONNECTIONS = 64;
 
-/** Listeners of an answer: streams of Node.js and Fastify have some seven, and plugins that wait for its end one each. */
+/** Largest number of listeners of an answer: Node.js and Fastify add about seven, and plugins that await its end one each. */
 const MOST_LISTENERS = 16;
 
 /** Connections of one address. */
@@ -31,14 +31,14 @@ interface Address {
 interface Connection {
   readonly socket: Socket;
   readonly address: Address;
-  /** Requests under way: a client may send several at once. */
+  /** Number of requests in progress: a client may pipeline several. */
   requests: number;
 }
 
 /**
- * Bounds connections, all of them and the idle ones of each address. A connection is idle while it has no request under
- * way; one whose head is still to come has none. Of the last connections only probes are answered, so that whoever holds
- * all others does not have the service taken for dead.
+ * Limits the connections in total, and the idle connections of each address. A connection is idle while it has no request in
+ * progress, also while the head of a request arrives. The last connections are reserved for probes, so that probes succeed
+ * even when clients hold all other connections.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
@@ -46,7 +46,7 @@ export default fp<{ config: Config }>(
     const forProbes = probeShare(maxConnections);
     const connections = new WeakMap<Socket, Connection>();
     const addresses = new Map<string, Address>();
-    /** Connections that came when only those for probes were left. */
+    /** Connections that were opened when only the reserved ones were left. */
     const reserved = new Set<Connection>();
     let open = 0;
     app.decorate('openConnections', () => open);
@@ -60,9 +60,9 @@ export default fp<{ config: Config }>(
     const { server } = app;
     server.maxConnections = maxConnections;
     server.on('connection', (socket: Socket) => {
-      // Node.js counts those of each address that it listens at.
+      // Node.js counts the connections of each listening address separately.
       if (open >= maxConnections) return void socket.destroy();
-      // Unix domain sockets have no address: their number alone is bounded.
+      // Unix domain sockets have no address, so only their total number is limited.
       const name = socket.remoteAddress === undefined ? undefined : normalizeIP(socket.remoteAddress);
       const address = (name !== undefined && addresses.get(name)) || { open: 0, idle: new Set() };
       if (name !== undefined) addresses.set(name, address);
@@ -78,7 +78,7 @@ export default fp<{ config: Config }>(
       });
       becomeIdle(connection);
       if (open <= maxConnections - forProbes) return;
-      // Node.js refuses the next one where all are taken.
+      // Frees a connection for the next probe: Node.js refuses connections beyond the limit.
       if (open >= maxConnections) oldest(reserved, ({ requests }) => requests === 0)?.socket.destroy();
       reserved.add(connection);
     });
@@ -110,7 +110,7 @@ export default fp<{ config: Config }>(
   { name: 'connections' },
 );
 
-/** More connections leave more for others than probes: the configuration asks for more than the least share. */
+/** Number of reserved connections. The configuration requires more connections than MIN_PROBE_CONNECTIONS. */
 function probeShare(maxConnections: number): number {
   return Math.min(MAX_PROBE_CONNECTIONS, Math.max(MIN_PROBE_CONNECTIONS, Math.floor(maxConnections * PROBE_PART)));
 }

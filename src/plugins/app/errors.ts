@@ -10,17 +10,17 @@ import { questionOf } from '../../suggestion.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The methods that the path of a request has; none where there is no such path. */
+    /** Returns the methods of the path of a request; empty for an unknown path. */
     readonly allowedMethods: (request: Pick<FastifyRequest, 'url'>) => string[];
   }
 }
 
-/** Faults of the service itself. */
+/** Error codes for faults of the service itself. */
 const FAULTS = new Set<ErrorCode>(['internal', 'worker_lost', 'store_unavailable']);
 
 /**
- * Answers every failure: as an RFC 9457 problem, under /v2 in the form of the Open Inference Protocol. Faults of the service
- * are logged, and their causes are not shown.
+ * Answers every error: under /v2 in the form of the Open Inference Protocol, otherwise as an RFC 9457 problem. Faults of the
+ * service are logged, and the answer does not show their causes.
  */
 export default fp(
   async (app) => {
@@ -29,13 +29,13 @@ export default fp(
     const sendNotFound = (request: FastifyRequest, reply: FastifyReply): FastifyReply =>
       sendError(noSuchRoute(methods, request, reply), request, reply);
     app.setErrorHandler((error: FastifyError | LossmeterError, request, reply) => {
-      // Fastify checks the Content-Type of a QUERY before it looks for a handler.
+      // Fastify checks the Content-Type of a QUERY request before it finds that no handler exists.
       const isFrameworkError = !(error instanceof LossmeterError);
       if (isFrameworkError && !app.allowedMethods(request).includes(request.method))
         return sendNotFound(request, reply);
       const known = toLossmeterError(error);
       if (FAULTS.has(known.code)) request.log.error({ err: error }, known.message);
-      // Where, and not what: the detail may quote a tensor, or a key in the wrong place.
+      // Logs only the place: the detail may quote a tensor, or a key in the wrong place.
       else request.log.info({ code: known.code, at: known.places.map(({ pointer }) => pointer) }, 'request refused');
       return sendError(known, request, reply);
     });
@@ -46,7 +46,7 @@ export default fp(
 
 const pathOf = (url: string): string => url.split('?', 1)[0]!;
 
-/** The error where the path is unknown, or has other methods. Those become the header `Allow`. */
+/** Makes the error for an unknown path, or for a path with other methods, which it lists in the header `Allow`. */
 function noSuchRoute(
   methods: AllowedMethods,
   { server: app, method, url }: FastifyRequest,
@@ -63,18 +63,18 @@ function noSuchRoute(
   return new LossmeterError('method_not_allowed', `${path} has no ${method}, it has ${allowed.join(', ')}`);
 }
 
-/** Answers what Fastify refuses before there is a route: a path that cannot be decoded, for instance. */
+/** Answers a request that Fastify refuses before routing, such as a path that cannot be decoded. */
 export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-  // No hook runs: nobody reads the body, if one comes, and nobody has seen the request.
+  // No hook runs, so the request is counted here. Its body, if any, is not read.
   request.server.telemetry?.http.watch(request, reply);
   reply.header('connection', 'close');
   sendError(toLossmeterError(error), request, reply);
 }
 
-/** Everything under /v2. */
+/** Paths under /v2. */
 const OPEN_INFERENCE = /^\/v2(?:[/?]|$)/;
 
-/** The Open Inference Protocol has its own form of errors; everything else is answered by a problem. */
+/** Sends an error in the form of the Open Inference Protocol under /v2, and as a problem elsewhere. */
 function sendError(error: LossmeterError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   count(error, request);
   if ((error.status === 429 || error.status === 503) && !reply.hasHeader('retry-after')) reply.header('retry-after', 1);
@@ -82,13 +82,13 @@ function sendError(error: LossmeterError, request: FastifyRequest, reply: Fastif
   const [body, mediaType] = OPEN_INFERENCE.test(request.url)
     ? [inferenceErrorOf(error, request), 'application/json']
     : [problemOf(error, instanceOf(request), request.trace?.ids.trace_id), PROBLEM_MEDIA_TYPE];
-  // With a serializer Fastify adds no charset, which KServe's client does not understand.
+  // With a serializer, Fastify adds no charset to the Content-Type. KServe's client does not understand a charset.
   return reply.code(error.status).type(mediaType).serializer(stringify).send(body);
 }
 
 function count({ code, extensions }: LossmeterError, { server: { telemetry } }: FastifyRequest): void {
   telemetry?.http.refused(code);
-  // It was evaluated before it was refused.
+  // A rejected non-finite loss was evaluated too.
   if (code === 'non_finite_loss') telemetry?.evaluations.judged(extensions['diagnostics'] as Diagnostics);
 }
 
@@ -102,7 +102,7 @@ function instanceOf(request: FastifyRequest): string {
   return `urn:uuid:${request.id}`;
 }
 
-/** Refusals of Fastify itself keep their text. */
+/** Converts an error of Fastify. Errors with a status of 4xx keep their text. */
 function toLossmeterError(error: FastifyError | LossmeterError): LossmeterError {
   if (error instanceof LossmeterError) return error;
   const { statusCode } = error;

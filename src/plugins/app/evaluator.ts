@@ -13,7 +13,7 @@ declare module 'fastify' {
   }
 }
 
-/** The kernels and what evaluates with them: ready when the app is, ended after the last request. */
+/** Kernel pool and evaluator. They are ready when the app is ready, and are closed after the last request. */
 export default fp<{ config: Config; pool: KernelPool | undefined }>(
   async (app, { config, pool = openPool(config) }) => {
     app.decorate('config', config);

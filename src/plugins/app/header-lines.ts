@@ -1,4 +1,4 @@
-/** Lines of a header, in their order: Node.js itself keeps the first line of some headers alone. @param name lower-case */
+/** All lines of a header, in order. Node.js itself keeps only the first line of some headers. @param name in lower case */
 export function headerLines(rawHeaders: readonly string[], name: string): string[] {
   const lines: string[] = [];
   for (let k = 0; k < rawHeaders.length; k += 2) {

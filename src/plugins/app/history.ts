@@ -8,36 +8,36 @@ import type { Piece } from '../../runs/answers.ts';
 import { EventStreams } from '../../runs/event-streams.ts';
 import { clientOf } from '../external/limits.ts';
 
-/** Bytes that one answer from the history holds at a time: a page as rows, as text, and in the socket. */
+/** Bytes that one answer from the history holds: a page as rows, as text, and in the socket. */
 const HELD_BYTES = 512 * 1024;
 
-/** Bytes up to which an answer is sent as a whole. */
+/** Largest answer in bytes that is sent as a whole. */
 const SHORT_BYTES = 65_536;
 
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Hook of routes that read the history: lets a bounded number of reads begin. */
+    /** Hook of routes that read the history: limits the number of reads in progress. */
     readonly readsHistory: Hook;
-    /** Hook of routes that stream events: bounds the open streams, in all and of each client. */
+    /** Hook of routes that stream events: limits the open streams, in total and per client. */
     readonly streamsEvents: Hook;
   }
 
   interface FastifyRequest {
-    /** Place of a read of the history: left when its first page is read. */
+    /** Place of a read of the history. It is left once the first pages are read. */
     historyPlace: Place | undefined;
   }
 
   interface FastifyReply {
-    /** Sends text that is made page by page, as fast as the client reads it; at once when it is short. */
+    /** Sends text that is made page by page, as fast as the client reads it. Sends a short text as a whole. */
     sendPages(mediaType: string, pages: AsyncIterable<Piece> | Iterable<Piece>): Promise<FastifyReply>;
-    /** Sends events as they come. */
+    /** Sends events as they occur. */
     sendEvents(events: AsyncGenerator<Piece, void>): Promise<FastifyReply>;
   }
 }
 
-/** Answers from the history: how many at a time, the memory that they hold, and how they are sent. */
+/** Answers from the history: limits their number, accounts for their memory, and sends them. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const limits = {
@@ -63,7 +63,7 @@ export default fp<{ config: Config }>(
     });
 
     app.decorateReply('sendPages', async function sendPages(this: FastifyReply, mediaType, pages) {
-      // The first pages come before the head: an error has a status of its own until then.
+      // The first pages are read before the head is sent, so that an error can still set the status.
       const iterator = iterate(pages);
       const first: Uint8Array[] = [];
       let length = 0;
@@ -89,14 +89,14 @@ export default fp<{ config: Config }>(
   { name: 'history', dependencies: ['runs', 'evaluator', 'auth'] },
 );
 
-/** @throws LossmeterError overloaded when other requests hold the memory */
+/** Reserves memory until the answer is closed. @throws LossmeterError overloaded when other requests hold the memory */
 function hold(reply: FastifyReply, what: string): void {
   const account = reply.server.evaluator.openAccount();
   account.take(HELD_BYTES, what, 'LOSSMETER_MAX_BYTES_IN_FLIGHT bounds it');
   onClose(reply, () => account.close());
 }
 
-/** Runs when the answer is sent, or the client has left. */
+/** Calls the listener once the answer was sent or the client has left. */
 function onClose({ raw }: FastifyReply, listener: () => void): void {
   if (raw.destroyed) listener();
   else raw.once('close', listener);
@@ -106,19 +106,19 @@ async function* iterate(pages: AsyncIterable<Piece> | Iterable<Piece>): AsyncGen
   yield* pages;
 }
 
-/** Body of a long answer: none for HEAD, and for a client that has left. */
+/** Body of a long answer. It is empty for HEAD, and for a client that has left. */
 async function bodyOf(
   first: readonly Piece[],
   others: AsyncGenerator<Piece, void>,
   reply: FastifyReply,
 ): Promise<Readable> {
   if (reply.request.method !== 'HEAD' && !reply.raw.destroyed) return Readable.from(piecesOf(first, others, reply));
-  // Fastify reads the stream of an answer to HEAD to its end, without a place and without an account.
+  // Fastify would read the whole stream of an answer to HEAD, although its place was already left.
   await others.return();
   return Readable.from([]);
 }
 
-/** Pieces of an answer. A client that leaves one unread for too long is cut off: it holds memory meanwhile. */
+/** Pieces of an answer. A client that does not read a piece in time is cut off, because its answer holds memory. */
 async function* piecesOf(
   first: readonly Piece[],
   others: AsyncGenerator<Piece, void>,

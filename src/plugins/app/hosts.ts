@@ -6,15 +6,16 @@ import { showValue } from '../../suggestion.ts';
 import { headerLines } from './header-lines.ts';
 
 /**
- * Judges the Host of each request. A service that only this machine can reach, and that asks for no key, is called by a
- * name of this machine: a page whose own name was made to resolve to loopback (DNS rebinding) would be of the same origin.
+ * Checks the Host of each request. A service on loopback without keys accepts only names of this machine and the names in
+ * LOSSMETER_ALLOWED_HOSTS. This prevents DNS rebinding: a page whose name resolves to loopback would have the same origin as
+ * the service.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const { apiKeysFile, socket, host: address, allowedHosts } = config;
     const names = readNames(allowedHosts);
     const isLocal = apiKeysFile === undefined && socket === undefined && isLoopback(address);
-    /** The Host that was allowed last: most requests have the same. */
+    /** Last allowed Host, which most requests repeat. */
     let known: string | undefined;
     app.addHook('onRequest', ({ raw }, _reply, done) => {
       const lines = headerLines(raw.rawHeaders, 'host').length;
@@ -22,7 +23,7 @@ export default fp<{ config: Config }>(
       if (lines > 1)
         return done(new LossmeterError('bad_request', `the request has ${lines} lines of Host, expected one`));
       if (host === undefined) {
-        // HTTP/1.0 has no Host.
+        // HTTP/1.0 does not require Host.
         if (raw.httpVersion !== '1.1') return done();
         return done(new LossmeterError('bad_request', 'the request has no Host, which HTTP/1.1 requires'));
       }
@@ -36,10 +37,10 @@ export default fp<{ config: Config }>(
   { name: 'hosts' },
 );
 
-/** A name or an IPv4 address, or an IPv6 address in brackets, and a port. */
+/** Name, IPv4 address or IPv6 address in brackets, with an optional port. */
 const HOST = /^(?:\[(?<address>[\da-f:.]+)\]|(?<name>[\w.-]+))(?::\d*)?$/i;
 
-/** The name of a Host without its port and the dot at its end; undefined when it is no host. */
+/** Returns the name or address in a Host, without the port and a final dot; undefined for an invalid host. */
 function hostName(host: string): string | undefined {
   const { address, name } = HOST.exec(host)?.groups ?? {};
   return address ?? name?.toLowerCase().replace(/\.$/, '');
@@ -50,7 +51,7 @@ function notAllowed(host: string): LossmeterError {
   return new LossmeterError('host_not_allowed', detail);
 }
 
-/** @throws Error that names what is no host */
+/** @throws Error that names the invalid host */
 function readNames(text: string | undefined): ReadonlySet<string> {
   const parts = text?.split(',').map((part) => part.trim()) ?? [];
   return new Set(

@@ -16,7 +16,7 @@ type Evaluate<A> = (body: RequestBody) => Answered<A> | Promise<Answered<A>>;
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Statistics by the name of the model. */
+    /** Statistics by name of the model. */
     readonly inferenceStatistics: ReadonlyMap<string, InferenceStatistics>;
   }
 
@@ -26,16 +26,16 @@ declare module 'fastify' {
   }
 }
 
-/** Floating point hardly gets smaller, so only what costs little is tried. */
+/** Fastest level, because floating-point data hardly compresses. */
 const LEVEL = { level: constants.Z_BEST_SPEED };
 
-/** Content encodings that tritonclient can ask for. */
+/** Content encodings that tritonclient can request. */
 const ENCODERS: Readonly<Record<string, () => Transform>> = {
   gzip: () => createGzip(LEVEL),
   deflate: () => createDeflate(LEVEL),
 };
 
-/** Calls of the models by the Open Inference Protocol, counted and timed. */
+/** Answers calls of models in the Open Inference Protocol, and counts and times them. */
 export default fp(
   async (app) => {
     const byName = new Map<string, InferenceStatistics>(MODELS.map(({ name }) => [name, new InferenceStatistics()]));
@@ -83,8 +83,8 @@ async function evaluateInference<A extends WithOutputs>(
 }
 
 /**
- * Only calls are compressed: tritonclient decodes neither errors nor what it reads to inspect a model, though its
- * asyncio client accepts gzip everywhere.
+ * Returns the content encoding of an answer. Only calls of models are compressed: tritonclient decodes neither errors nor
+ * model metadata, although its asyncio client accepts gzip everywhere.
  */
 function acceptedEncoding(request: FastifyRequest): string | undefined {
   const encoding = request.accepts().encoding([...Object.keys(ENCODERS), 'identity']);

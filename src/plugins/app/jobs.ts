@@ -22,14 +22,14 @@ interface Jobs {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Jobs over files. @throws LossmeterError local_data_off without a data directory */
+    /** Jobs over files. @throws LossmeterError local_data_off without a data directory and object storage */
     readonly jobs: () => Jobs;
   }
 }
 
 /**
- * Jobs: their store, and who does their tasks. With PostgreSQL the processes of `lossmeter worker` do them, else the service
- * itself, one after the other.
+ * Jobs: their store, and the execution of their tasks. With PostgreSQL the processes of `lossmeter worker` execute tasks;
+ * otherwise the service itself does, one after another.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
@@ -61,7 +61,7 @@ async function makeStore(app: FastifyInstance, config: Config): Promise<SqliteJo
   return openPostgresJobs(config, (err) => app.log.warn({ err }, 'the task queue failed'));
 }
 
-/** Does the tasks in this process while it runs. */
+/** Executes tasks in this process. */
 function doHere(
   app: FastifyInstance,
   store: SqliteJobStore,
@@ -83,7 +83,7 @@ function doHere(
     await store.open();
     executor.start();
   });
-  // Requests end before: the pool and the store are there until then.
+  // Requests have ended before, and the pool is closed later.
   app.addHook('onClose', async () => {
     await executor.close();
     await store.close();

@@ -3,28 +3,29 @@ import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
 import { LossmeterError } from '../../errors.ts';
 
-/** They answer to the end. */
+/** Paths of probes, which are answered until the service has closed. */
 export const PROBES = new Set(['/livez', '/readyz', '/v2/health/live', '/v2/health/ready']);
 
-/** Returns true for routes that answer while the service shuts down: probes, and the metrics, for their last values. */
+/** Returns true for routes that answer while the service shuts down: probes, and the metrics with their last values. */
 export const answersToTheEnd = (url: string): boolean => PROBES.has(url) || url === '/metrics';
 
-/** Milliseconds for which kept connections are answered when all work is done, and between two counts of them. */
+/** Milliseconds for which open connections are still answered after all work is done, and between checks of their number. */
 const LINGER_MS = 500;
 const LINGER_CHECK_MS = 10;
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Aborted when the service begins to close: what has no end of its own ends then. */
+    /** Aborted when the service begins to close. Endless answers, such as event streams, then end. */
     readonly closing: AbortSignal;
-    /** Returns true while the service takes work. */
+    /** Returns true while the service accepts work. */
     readonly isReady: () => boolean;
   }
 }
 
 /**
- * Knows whether the service takes work: from ready until it is asked to close. Then it goes on to listen, tells the
- * probes so and refuses work, until what is under way is done or has had its time; what is left is cut off.
+ * Tracks if the service accepts work: from ready until it begins to close. While it closes, it continues to listen, reports
+ * not ready to the probes and refuses work, until the requests in progress end or `drainSeconds` have passed. Remaining
+ * requests are cut off.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
@@ -46,7 +47,7 @@ export default fp<{ config: Config }>(
         if (--underWay === 0) allDone();
       });
     });
-    // A connection that stayed open after its last answer would keep the server from closing.
+    // A connection that stays open after its last answer would prevent the server from closing.
     app.addHook('onSend', async (_request, reply) => {
       if (!ready) reply.header('connection', 'close');
     });
@@ -60,10 +61,10 @@ export default fp<{ config: Config }>(
       }
       if (underWay > 0)
         app.log.warn(`${underWay} requests are still pending after ${config.drainSeconds} s and are cut off`);
-      // A client that keeps its connection may be about to send: it is answered with 503, and not by a reset.
+      // A client with an open connection may be about to send. It gets a 503 instead of a reset.
       const end = performance.now() + Math.min(LINGER_MS, config.drainSeconds * 1000);
       while (app.openConnections() > 0 && performance.now() < end) await sleep(LINGER_CHECK_MS);
-      // Also those whose head never came: they would keep the server from closing.
+      // This includes connections without a complete head, which would prevent the server from closing.
       app.server.closeAllConnections();
     });
   },

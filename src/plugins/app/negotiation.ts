@@ -5,26 +5,26 @@ import type { Codec } from '../../wire/request.ts';
 import { headerLines } from './header-lines.ts';
 
 /**
- * The codec of a request's body.
+ * Returns the codec for a request's body.
  * @throws LossmeterError unsupported_media_type
  */
 export function bodyCodec(request: FastifyRequest): Codec {
   return requireCodec(contentTypeOf(request.raw.rawHeaders), () => curlTarget(request));
 }
 
-/** The codec of a body with many items. @throws LossmeterError unsupported_media_type */
+/** Returns the codec for a body with many items. @throws LossmeterError unsupported_media_type */
 export const bulkCodec = (request: FastifyRequest): Codec => requireBulkCodec(contentTypeOf(request.raw.rawHeaders));
 
-/** The lines of Content-Type, joined as RFC 9110 (5.3) joins lines; undefined without one. */
+/** Lines of Content-Type, joined according to RFC 9110 (5.3); undefined without one. */
 function contentTypeOf(rawHeaders: readonly string[]): string | undefined {
   const lines = headerLines(rawHeaders, 'content-type');
   return lines.length === 0 ? undefined : lines.join(', ');
 }
 
-/** A host name or an address, and a port: nothing that a shell would read as more. */
+/** Host name or address, with a port, without characters that are special in a shell. */
 const PLAIN_HOST = /^[\w.:[\]-]{1,255}$/;
 
-/** Arguments of curl that call the service where the client of a request has reached it. */
+/** Arguments with which curl calls the service at the address that the client used. */
 function curlTarget({ headers, server }: FastifyRequest): string {
   const path = '/v1/cross-entropy';
   const address = server.server.address();
@@ -33,11 +33,11 @@ function curlTarget({ headers, server }: FastifyRequest): string {
   return `http://${PLAIN_HOST.test(host) ? host : `127.0.0.1:${address?.port ?? server.config.port}`}${path}`;
 }
 
-/** Reading Accept takes the square of its length. */
+/** Largest length of Accept. Parsing it takes time quadratic in the length. */
 const MAX_ACCEPT_LENGTH = 1024;
 
 /**
- * The preferred media type of the answer, by Accept.
+ * Selects the media type of the answer by Accept.
  * @throws LossmeterError not_acceptable
  */
 export function acceptedMediaType(request: FastifyRequest): string {
@@ -48,7 +48,7 @@ export function acceptedMediaType(request: FastifyRequest): string {
     throw new LossmeterError('not_acceptable', detail);
   }
   const ranges = mediaRanges(accept);
-  // RFC 9110 (12.5.1) lets the list be empty.
+  // RFC 9110 (12.5.1) allows an empty list.
   if (ranges.length === 0) return REPLY_MEDIA_TYPES[0]!;
   request.raw.headers.accept = ranges.join(',');
   const mediaType = request.accepts().type([...REPLY_MEDIA_TYPES]);
@@ -58,8 +58,8 @@ export function acceptedMediaType(request: FastifyRequest): string {
 }
 
 /**
- * The media ranges of Accept with their weights. Other parameters are left out: none is defined for the types of answers,
- * and RFC 2045 (5) has unknown parameters ignored. A lone `*`, as Java's HttpURLConnection sends it, is any type.
+ * Media ranges of Accept with their weights. Other parameters are omitted: the types of answers define none, and unknown
+ * parameters are ignored (RFC 2045, 5). A single `*`, which Java's HttpURLConnection sends, means any type.
  */
 function mediaRanges(accept: string): string[] {
   const unquoted = accept.replaceAll(/"(?:\\.|[^"\\])*"?/g, '');

@@ -5,12 +5,12 @@ import { LossmeterError } from '../../errors.ts';
 import { showValue } from '../../suggestion.ts';
 import { readOrigins } from '../external/cors.ts';
 
-/** Methods that change nothing and evaluate nothing. A page that may not read the answer learns nothing by them. */
+/** Methods that neither change nor evaluate anything. They are harmless if the page cannot read the answer. */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Refuses what a page of another origin would change or have evaluated, unless LOSSMETER_CORS_ORIGINS allows its origin:
- * browsers send simple requests without asking, and only keep the answer from the page.
+ * Refuses changes and evaluations that a page of another origin requests, unless LOSSMETER_CORS_ORIGINS allows the origin.
+ * CORS does not prevent them: browsers send simple requests without a preflight, and only hide the answer from the page.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
@@ -29,8 +29,8 @@ export default fp<{ config: Config }>(
 );
 
 /**
- * True for what no page sends, or one of the service itself. Browsers tell by Sec-Fetch-Site, whatever Host a proxy makes
- * of theirs; those that do not, and pages over plain HTTP, tell by Origin.
+ * True for a request that is not from a page, or from a page of the service itself. Sec-Fetch-Site is checked first, because
+ * a proxy may change Host. Browsers omit it over plain HTTP, and old browsers always: then Origin is compared with Host.
  */
 function isSameOrigin({ headers }: FastifyRequest): boolean {
   const site = headers['sec-fetch-site'];
@@ -41,7 +41,7 @@ function isSameOrigin({ headers }: FastifyRequest): boolean {
   );
 }
 
-/** Origins have no default port, and Host may have it. */
+/** Removes the default port from Host: an origin omits it, and Host may contain it. */
 function hostWithoutDefaultPort(origin: string, host = ''): string {
   return host.toLowerCase().replace(origin.startsWith('https:') ? /:443$/ : /:80$/, '');
 }

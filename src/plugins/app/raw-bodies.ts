@@ -11,25 +11,25 @@ declare module 'fastify' {
   }
 }
 
-/** Requests with `Expect: 100-continue` (RFC 9110) that got no 100 yet. */
+/** Requests with `Expect` (RFC 9110) that were not answered with 100 Continue. */
 const waiting = new WeakSet<IncomingMessage>();
 
-/** Requests with an Expect that is none of HTTP. */
+/** Requests with an unknown Expect. */
 const expecting = new WeakSet<IncomingMessage>();
 
-/** A media type, and parameters perhaps: RFC 9110, 8.3.1. */
+/** Media type with optional parameters (RFC 9110, 8.3.1). */
 const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+[\t ]*(?:;|$)/;
 
-/** Stands for a Content-Type that is no media type. */
+/** Replaces a Content-Type that is not a media type. */
 const UNKNOWN_MEDIA_TYPE = 'application/octet-stream';
 
 /**
- * Hands request bodies on as streams, whatever their media type, and lets a service answer before a body has ended.
+ * Passes request bodies to the routes as streams, for every media type, and allows an answer before a body has ended.
  *
- * A client that is refused early still sends, and ordinary clients read no answer before they have sent all. So the
- * rest is read and discarded, up to a bound; closing the connection at once would show the client a broken pipe
- * instead of the answer. A client that waits for 100 Continue gets it when the body is first read; one that is refused before
- * then sends nothing, and the body of one that is refused for its slowness is not read any more.
+ * A client that is refused early continues to send, and most clients read the answer only after they have sent everything.
+ * So the rest is read and discarded, up to a limit. If the connection was closed at once, the client would see a broken pipe
+ * instead of the answer. A client that waits for 100 Continue gets it when the body is first read; if it is refused before, it
+ * sends no body. The body of a client that is refused because it is too slow is not read any more.
  */
 export default fp(
   async (app) => {
@@ -40,7 +40,7 @@ export default fp(
 
     app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
       expecting.add(request);
-      // Whether its body comes is not known either.
+      // As with 100-continue, it is unknown if the client will send its body.
       waiting.add(request);
       app.routing(request, response);
     });
@@ -50,7 +50,7 @@ export default fp(
       done(new LossmeterError('expectation_failed', detail));
     });
 
-    // Fastify refuses such a request before its route is asked. The header as it came stays in `request.raw`.
+    // Fastify would refuse an invalid Content-Type before the route is called. `request.raw` keeps the original header.
     app.addHook('onRequest', (request, _reply, done) => {
       const contentType = request.raw.headers['content-type'];
       if (contentType !== undefined && !MEDIA_TYPE.test(contentType)) {
@@ -62,17 +62,17 @@ export default fp(
     app.server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       waiting.add(request);
       request.once('resume', () => {
-        // A refusal may have been sent without a word to the hook below; Node then reads on by itself.
+        // An answer may have been sent without the hook below. Node.js then reads the body, which emits `resume`.
         if (waiting.delete(request) && !response.headersSent && !response.destroyed) response.writeContinue();
       });
       app.routing(request, response);
     });
 
     app.addHook('onSend', async (request, reply) => {
-      // Nothing is left to discard, though Node.js says so only after the answer to a small body.
+      // No bytes are left to discard, although for a small body Node.js sets `complete` only after the answer.
       if (request.isBodyRead) return;
       const { raw } = request;
-      // The client may or may not send the body that was not asked for: nobody can know where the next request begins.
+      // The client may or may not send its body without a 100, so the start of a next request would be ambiguous.
       if (waiting.delete(raw)) reply.header('connection', 'close');
       const hasBody = raw.headers['content-length'] !== undefined || raw.headers['transfer-encoding'] !== undefined;
       if (!hasBody || raw.complete || raw.destroyed) return;

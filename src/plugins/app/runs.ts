@@ -21,9 +21,9 @@ import { RunMetrics } from '../../telemetry/runs.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The history of runs. */
+    /** Store of the history of runs. */
     readonly runs: RunStore;
-    /** The same as text, page by page. */
+    /** Pages of the history as text. */
     readonly runPages: Pages;
     readonly storeWatch: StoreWatch;
     readonly runChanges: RunChanges;
@@ -32,7 +32,7 @@ declare module 'fastify' {
   }
 }
 
-/** Owner of a run that a request creates; undefined where no key is needed. */
+/** Owner of a run that a request creates; undefined if the service requires no keys. */
 export function creatorOf({ key, server }: FastifyRequest): Creator | undefined {
   return key && { owner: key.name, mostRuns: server.config.maxRunsPerKey };
 }
@@ -46,10 +46,10 @@ export default fp<{ config: Config }>(
       onConversion: (steps) =>
         app.log.info(`the history of an earlier version is converted, in ${steps} steps: this can take minutes`),
     });
-    // Its threads start while the routes are registered.
+    // The threads of the store start while the routes are registered.
     const opening = store.open();
     opening.catch(() => undefined);
-    // First of the hooks: the others use the open store.
+    // This is the first of the hooks, because the others use the open store.
     app.addHook('onReady', async () => {
       await opening;
       await store.start();
@@ -62,7 +62,7 @@ export default fp<{ config: Config }>(
     app.decorate('runChanges', changes);
     app.decorate('runEvents', new RunEvents({ store, pages: store.pages }, changes));
     app.decorate('recorder', new Recorder(app.evaluator, store, changes, metrics?.recorded));
-    // Before the followers: hooks that close run from the last to the first.
+    // Added before the hooks of the followers: onClose hooks run from last to first.
     app.addHook('onClose', async () => {
       await watch.close();
       await store.close();
@@ -74,7 +74,7 @@ export default fp<{ config: Config }>(
   { name: 'runs', dependencies: ['evaluator', 'telemetry'] },
 );
 
-/** Deletes runs as the rules of retention say, when there are any. */
+/** Deletes runs by the configured rules of retention, if there are any. */
 function keepWithin(app: FastifyInstance, store: ServiceStore, config: Config, metrics: RunMetrics | undefined): void {
   const { retentionDays: days, retentionBytes: bytes } = config;
   if (days === undefined && bytes === undefined) return;
@@ -95,7 +95,7 @@ function keepWithin(app: FastifyInstance, store: ServiceStore, config: Config, m
   app.addHook('onClose', () => retention.close());
 }
 
-/** Logs each fault of the store, and its end. */
+/** Logs the start and the end of each fault of the store. */
 function watchStore(app: FastifyInstance, store: RunStore): StoreWatch {
   const watch = new StoreWatch(
     () => store.check(),
@@ -111,7 +111,7 @@ function watchStore(app: FastifyInstance, store: RunStore): StoreWatch {
   return watch;
 }
 
-/** Receiver of the steps that change. */
+/** Receiver of changed steps. */
 interface Follower {
   tell: (changed: ChangedStep) => void;
   close: () => Promise<void>;
@@ -128,7 +128,7 @@ function follow(app: FastifyInstance, store: ServiceStore, name: string, { tell,
   });
 }
 
-/** @throws Error when there is nothing to sign with */
+/** @throws Error when the secret is missing */
 function makeWebhook(app: FastifyInstance, config: Config, metrics: RunMetrics | undefined): Follower {
   const { webhookUrl: url, webhookSecret: secret } = config;
   if (secret === undefined) {

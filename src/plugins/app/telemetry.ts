@@ -19,7 +19,7 @@ interface Telemetry {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** undefined where nobody can ask for it: then nothing is counted. */
+    /** Metrics; undefined with LOSSMETER_METRICS=off. */
     readonly telemetry: Telemetry | undefined;
   }
 }
@@ -36,7 +36,7 @@ export default fp<{ config: Config }>(
     addReadings(registry, app, config);
     const end = addProcessMetrics(registry);
     app.addHook('onClose', async () => end());
-    // The first hook of all: what other hooks refuse counts too.
+    // This is the first of all hooks, so that requests that other hooks refuse are counted too.
     app.addHook('onRequest', (request, reply, done) => {
       http.watch(request, reply);
       done();
@@ -45,7 +45,7 @@ export default fp<{ config: Config }>(
   { name: 'telemetry' },
 );
 
-/** Gauges that are read when they are asked for. */
+/** Adds gauges and counters that are read when the metrics are requested. */
 function addReadings(registry: MetricRegistry, app: FastifyInstance, { maxBytesInFlight }: Config): void {
   const gauge = (name: string, help: string, read: () => number): void => addGauge(registry, name, help, read);
   const received = countReceivedBytes(app.server);

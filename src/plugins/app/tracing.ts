@@ -5,12 +5,12 @@ import type { Tracing } from '../../telemetry/tracing/start.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** The span of the request; undefined without tracing, and for probes. */
+    /** Trace of the request; undefined without tracing, and for probes. */
     trace: RequestTrace | undefined;
   }
 }
 
-/** The trace of a request: it goes on with that of the client (W3C Trace Context), and its ids are in each log line. */
+/** Traces requests. A trace continues the trace of the client (W3C Trace Context), and each log line contains its ids. */
 export default fp<{ tracing: Tracing | undefined }>(
   async (app, { tracing }) => {
     app.decorateRequest('trace', undefined);

@@ -3,12 +3,12 @@ import fp from 'fastify-plugin';
 import type { Config } from '../../config.ts';
 import { JSON_LENGTH_HEADER } from '../../wire/open-inference/codec.ts';
 
-/** Seconds for which a browser may keep the answer to a preflight. */
+/** Seconds for which a browser may cache the answer to a preflight. */
 const MAX_AGE = 600;
 
 /**
- * Lets web pages of other origins call the service; none without LOSSMETER_CORS_ORIGINS. Answers preflights before
- * anything asks for a key: browsers send none with them.
+ * Allows the origins in LOSSMETER_CORS_ORIGINS to call the service. Answers preflights before keys are checked, because
+ * browsers send preflights without a key.
  */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
@@ -36,14 +36,14 @@ export default fp<{ config: Config }>(
         'ratelimit-reset',
       ],
       maxAge: MAX_AGE,
-      // What is no preflight is answered like one, and not by a text of the plugin’s.
+      // An OPTIONS request that is not a preflight is answered like one, and not with the plugin's text.
       strictPreflight: false,
     });
   },
   { name: 'cors' },
 );
 
-/** @throws Error that names what is no origin */
+/** @throws Error that names the invalid origin */
 export function readOrigins(text: string): string[] {
   return text.split(',').map((part) => {
     const origin = part.trim();

@@ -4,21 +4,21 @@ import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
 import { LossmeterError } from '../../errors.ts';
 
-/** Where the build puts the page: at the same place beside the sources and beside their compiled form. */
+/** Folder of the built dashboard. Its relative path is the same from the sources and from the compiled files. */
 const BUILT = fileURLToPath(new URL('../../../dashboard/dist/', import.meta.url));
 
-/** The page holds no data: what it shows it asks for, with the key of who looks at it. */
+/** Access to the page, which contains no data. It requests data with the key of its user. */
 const OPEN = { logLevel: 'warn', config: { scope: 'open' }, schema: { hide: true } } as const;
 
-/** The name of such a file has a digest of its content. */
+/** Caching of files whose names contain a digest of their content. */
 const KEPT = { cacheControl: true, maxAge: '1y', immutable: true };
 
 /**
- * The dashboard at /. No `fastify-plugin`: the manual has a file server of its own, and each decorates the replies of
- * its own routes only.
+ * The dashboard at /. Without `fastify-plugin`, because the API documentation has its own file server, and each file server may
+ * only decorate the replies of its own routes.
  */
 export default async function dashboard(app: FastifyInstance, { folder = BUILT }: { folder?: string }): Promise<void> {
-  // Each answer says itself how long it may be kept.
+  // Each answer sets its own Cache-Control.
   await app.register(fastifyStatic, { root: folder, serve: false, cacheControl: false, suppressWarning: true });
   app.get('/', OPEN, (_request, reply) => {
     // The dashboard can be built while the service runs.

@@ -5,10 +5,10 @@ import type { FastifyInstance } from 'fastify';
 import type { Config } from '../../config.ts';
 import { LossmeterError } from '../../errors.ts';
 
-/** Folder of the built guide: at the same place beside the sources and beside their compiled form. */
+/** Folder of the built guide. Its relative path is the same from the sources and from the compiled files. */
 const BUILT = fileURLToPath(new URL('../../../guide/dist/', import.meta.url));
 
-/** The auth plugin sets the scope, as for all paths below /docs. */
+/** Options of the routes. The auth plugin sets their scope, as for all paths below /docs. */
 const HIDDEN = { logLevel: 'warn', schema: { hide: true } } as const;
 
 interface Options {
@@ -16,7 +16,7 @@ interface Options {
   folder?: string;
 }
 
-/** The guide at /docs/guide. No `fastify-plugin`: each file server decorates the replies of its own routes only. */
+/** The guide at /docs/guide. Without `fastify-plugin`, so that the file server only decorates the replies of its own routes. */
 export default async function guide(app: FastifyInstance, { config, folder = BUILT }: Options): Promise<void> {
   if (config.docs === 'off') return;
   // The guide can be built while the service runs.
@@ -24,10 +24,10 @@ export default async function guide(app: FastifyInstance, { config, folder = BUI
     if (existsSync(`${folder}/index.html`)) return;
     throw new LossmeterError('not_found', 'the guide is not built; `npm run build:guide` builds it');
   });
-  // Names of files stay from version to version, so browsers ask each time whether they changed.
+  // File names are the same in every version, so browsers must revalidate them.
   await app.register(fastifyStatic, { root: folder, serve: false, cacheControl: false, suppressWarning: true });
   app.get('/docs/guide', HIDDEN, (request, reply) => {
-    // By a relative path: a proxy may have the guide below a prefix.
+    // The redirect is relative because a proxy may add a prefix.
     if (!request.url.split('?', 1)[0]!.endsWith('/')) return reply.redirect('guide/');
     return reply.header('cache-control', 'no-cache').sendFile('index.html');
   });

@@ -4,10 +4,10 @@ import fp from 'fastify-plugin';
 import { LossmeterError } from '../../errors.ts';
 import { PROBES } from '../app/lifecycle.ts';
 
-/** Routes of probes and scrapers, which do not count. */
+/** Routes of probes and of the metrics, which do not count towards the limit. */
 const UNCOUNTED = new Set([...PROBES, '/metrics']);
 
-/** So many requests a minute for each key; where none is needed, for each address. */
+/** Limit of requests per minute for each key, or for each address when no key is required. */
 export default fp<{ maxRequestsPerMinute: number }>(
   async (app, { maxRequestsPerMinute }) => {
     await app.register(rateLimit, {
@@ -23,14 +23,14 @@ export default fp<{ maxRequestsPerMinute: number }>(
         return new LossmeterError('rate_limited', detail);
       },
     });
-    // For the whole service, and not for its routes: unknown paths count too.
+    // The hook is on the whole service instead of its routes, so that unknown paths count too.
     app.addHook('onRequest', app.rateLimit());
   },
-  // Whose request it is has to be known.
+  // The auth plugin sets the key of a request.
   { name: 'limits', dependencies: ['auth'] },
 );
 
-/** The client that a limit is of. A host has its whole /64 of IPv6; a Unix socket has no address. */
+/** Name of the client to which a limit applies. An IPv6 /64 counts as one client; a Unix socket has no address. */
 export function clientOf({ key, ip }: FastifyRequest): string {
   if (key !== undefined) return `the key ${key.name}`;
   return (ip as string | undefined) === undefined ? 'this socket' : `the address ${normalizeIP(ip)}`;

@@ -9,12 +9,12 @@ import { answersToTheEnd } from '../app/lifecycle.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The OpenAPI document, as JSON that is made once. Its operations are below the path that it is below itself. */
+    /** OpenAPI document as JSON, made once. Its server is relative to the path of the document. */
     readonly openApiText: () => Buffer;
   }
 }
 
-/** The manual: OpenAPI 3.1 made from the schemas of the routes, and its browser at /docs. */
+/** API documentation: an OpenAPI 3.1 document, made from the schemas of the routes, and Swagger UI at /docs. */
 export default fp<{ config: Config }>(
   async (app, { config }) => {
     const responses: Record<string, object> = {};
@@ -45,20 +45,20 @@ export default fp<{ config: Config }>(
       stripBasePath: false,
     });
     const { swagger: document } = app;
-    /** The document with a server relative to its own path: a proxy may have it below a prefix. */
+    /** The document with a server that is relative to the document's path: a proxy may add a prefix. */
     const textAt = (url: string) => madeOnce(() => ({ ...document(), servers: [{ url }] }));
     app.decorate('openApiText', textAt('.'));
     if (config.docs === 'off') return;
     const pageText = textAt('..');
-    // Without the bar at the top: its box is for other documents, and its logo has a style that the headers forbid.
+    // Omits the top bar: its input is for other documents, and its logo has a style that the security headers forbid.
     await app.register(swaggerUi, {
       routePrefix: '/docs',
       uiConfig: { layout: 'BaseLayout' },
       uiHooks: {
-        // By relative paths: a proxy may have the page below a prefix. Those of its files are relative to `/docs/`.
+        // Redirects are relative because a proxy may add a prefix. The page's files are relative to `/docs/`.
         onRequest: async ({ url, routeOptions }, reply) => {
           if (routeOptions.url === '/docs/json') return reply.type('application/json; charset=utf-8').send(pageText());
-          // JSON is YAML, and other YAML takes half a second for each request.
+          // JSON is valid YAML. Converting it to block style would take half a second per request.
           if (routeOptions.url === '/docs/yaml') return reply.type('application/x-yaml').send(pageText());
           const path = url.split('?', 1)[0]!;
           if (path.endsWith('/docs')) return reply.redirect('docs/');

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import fp from 'fastify-plugin';
 import helmet from 'helmet';
 
-/** Sources that a page of this service may load: its own files, and pictures in its style sheets. */
+/** Sources from which a page of this service may load: its own files, and images in data URLs. */
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -16,12 +16,11 @@ const CONTENT_SECURITY_POLICY = [
 ].join('; ');
 
 /**
- * Headers that tell browsers to load nothing from elsewhere, to guess no types and to show no page of this service in
- * another's.
+ * Headers that forbid browsers to load from other origins, to guess media types, and to frame pages of this service in pages
+ * of other origins.
  *
- * Left out are headers for browsers that are gone, and what is for the proxy to say that speaks TLS: HSTS, COOP, which
- * browsers ignore over HTTP and complain about, and to upgrade requests to HTTPS, which would keep them from the scripts
- * of /docs where there is only HTTP.
+ * Headers for obsolete browsers are omitted. So are headers that belong to a proxy with TLS: HSTS, COOP, which browsers ignore
+ * over HTTP with a warning, and upgrade-insecure-requests, which would block the scripts of /docs over plain HTTP.
  */
 const protect = helmet({
   contentSecurityPolicy: false,
@@ -34,7 +33,7 @@ const protect = helmet({
   xXssProtection: false,
 });
 
-/** They are the same for every answer, and made once: made anew for each they take a third of a small request's time. */
+/** Sets the headers, which are computed once. Computing them per answer would take a third of the time of a small request. */
 export default fp(
   async (app) => {
     const headers = new Map([['content-security-policy', CONTENT_SECURITY_POLICY]]);

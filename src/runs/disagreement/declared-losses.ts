@@ -13,16 +13,16 @@ export interface DeclaredLoss {
 }
 
 /**
- * Declared losses that are neither the mean over the tokens of the step, nor that of their rank. Ranks whose losses are
- * reproduced alike are one finding, with the numbers of the first of them.
+ * Finds declared losses that equal neither the mean over the tokens of the step, nor the mean over the tokens of their
+ * rank. Ranks with the same `reproduced_by` are one finding, with the losses of the first of these ranks.
  */
 export function declaredLosses(sums: StepSums, declared: readonly DeclaredLoss[]): Finding[] {
-  // Once for all ranks: it takes time in proportion to their number.
+  // Computed once for all ranks, because it takes time proportional to their number.
   const { meanOfRankMeans } = sums;
   const found = new Map<ReproducedBy | null, Finding & { ranks: number[] }>();
   for (const { rank, declared: loss } of declared) {
     const own = sums.ranks.get(rank);
-    // A rank that has recorded nothing yet.
+    // A rank without batches has no sums.
     if (own === undefined || isAgreed(loss, own, sums.all)) continue;
     const by = nearestOf(loss, candidatesOf(sums, own, meanOfRankMeans)) ?? null;
     const known = found.get(by);
@@ -49,12 +49,12 @@ export function declaredLosses(sums: StepSums, declared: readonly DeclaredLoss[]
 }
 
 function isAgreed(declared: number, own: BatchSums, all: BatchSums): boolean {
-  // Trainers say 0, or NaN, of nothing.
+  // Without counted tokens, a trainer may declare 0. It may also declare NaN, which equals the recorded NaN.
   if (declared === 0 && own.counted === 0) return true;
   return isDeclared(declared, own.total.loss) || isDeclared(declared, all.total.loss);
 }
 
-/** Ways to compute a loss from the batches of a step, for one of its ranks. Of equal ones the first is named. */
+/** Ways to compute a loss of a rank from the batches of a step. When several give the same loss, the first is named. */
 function* candidatesOf(sums: StepSums, own: BatchSums, meanOfRankMeans: number): Generator<Candidate<ReproducedBy>> {
   const { all } = sums;
   const [step, rank] = [all.total, own.total];
@@ -79,7 +79,7 @@ function* candidatesOf(sums: StepSums, own: BatchSums, meanOfRankMeans: number):
   }
 }
 
-/** Sentences about what reproduces a declared loss. */
+/** Explanation of a declared loss, by the way that reproduces it. */
 const MEANINGS: Readonly<Record<ReproducedBy, string>> = {
   mean_of_means:
     'it is the mean of the means of all micro-batches, which weights the tokens of small micro-batches more than others',

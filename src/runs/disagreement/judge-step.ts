@@ -1,4 +1,4 @@
-/** Judgement of the batches of a step by each other, and by what their trainers declared. */
+/** Comparison of the batches of a step with each other, and with the losses that their trainers declared. */
 import type { Normalisation } from '../../contract/disagreement.ts';
 import { relativeDifference } from '../batch-facts.ts';
 import type { BatchFacts, PlaceInStep, StepOfAttempt } from '../batch-facts.ts';
@@ -12,7 +12,7 @@ import { StepSums } from './step-sums.ts';
 /** Most micro-batches of a step that is judged. */
 const MOST_JUDGED = 100_000;
 
-/** Rows that are read at a time: other calls run in between. */
+/** Rows per read: other calls run between two reads. */
 const ROWS_AT_ONCE = 1000;
 
 /** Most findings of a step. */
@@ -23,7 +23,7 @@ export interface StepJudgement {
   findings: Finding[];
 }
 
-/** Judges a step. Resolves to undefined for a step without batches, and for one with more than MOST_JUDGED. */
+/** Judges a step. Resolves to undefined for a step without batches or with more than MOST_JUDGED batches. */
 export async function judgeStep(facts: BatchFacts, at: StepOfAttempt): Promise<StepJudgement | undefined> {
   const sums = new StepSums();
   const content = new SameContent();

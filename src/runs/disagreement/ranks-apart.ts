@@ -4,15 +4,16 @@ import { nameRanks } from './finding.ts';
 import type { Finding } from './finding.ts';
 import type { StepSums } from './step-sums.ts';
 
-/** Least number of ranks that are compared: of fewer, none is known to be the odd one. */
+/** Least number of ranks that are compared: among fewer ranks, an outlier is ambiguous. */
 const LEAST_RANKS = 4;
 
-/** Deviations from the median within which a loss is one of the others. */
+/** Deviations from the median within which a loss is ordinary. */
 const USUAL_DEVIATIONS = 2;
 
 /**
- * Ranks whose loss is farther from the median of all ranks than 6 · max(1.4826 · MAD, floor), above or below. Floor is a
- * share of |median|: 0.01, or 1 / √D where the D tokens of the rank are so few that chance moves their mean further.
+ * Ranks whose loss is farther from the median of all ranks than 6 · max(1.4826 · MAD, floor · |median|), above or below.
+ * The floor is max(0.01, 1 / √D), where D is the number of tokens of the rank: chance moves the mean over few tokens. It is
+ * 0.01 when the numbers of tokens are unknown.
  */
 export function ranksApart(sums: StepSums): Finding[] {
   const means = sums.rankMeans.filter(([, loss]) => Number.isFinite(loss));
@@ -23,7 +24,7 @@ export function ranksApart(sums: StepSums): Finding[] {
     denominator: middleOf([...sums.ranks.values()].map(({ total }) => total.denominator)),
     counted: middleOf([...sums.ranks.values()].map(({ counted }) => counted)),
   };
-  /** Deviation of a mean over so many tokens. */
+  /** Deviation of a mean over a number of tokens. */
   const deviationOf = (denominator: number): number =>
     Math.max(deviation, shareOf(denominator, usual.denominator) * Math.abs(median));
   return means.flatMap(([rank, loss]): Finding[] => {
@@ -46,9 +47,9 @@ export function ranksApart(sums: StepSums): Finding[] {
   });
 }
 
-/** Share of |median| by which a mean over so many tokens may be off by chance. @param usual denominator of the ranks */
+/** Share of |median| by which chance may move a mean over some tokens. @param usual median denominator of the ranks */
 function shareOf(denominator: number, usual: number): number {
-  // Where denominators are 1, numerators are means already, and numbers of tokens are not known.
+  // With denominators of 1, numerators are means already, and the numbers of tokens are unknown.
   return usual <= 1 ? SPIKE_RULE.floor : Math.max(SPIKE_RULE.floor, 1 / Math.sqrt(Math.max(denominator, 1)));
 }
 
@@ -59,7 +60,7 @@ const MEANINGS: Readonly<Record<ExplainedBy, string>> = {
   divided_by_denominator: 'a mean that was divided once more by the number of tokens',
 };
 
-/** Normalisation that brings a loss among those of the other ranks. */
+/** Wrong normalisation whose reversal makes a loss ordinary among the ranks; undefined when there is none. */
 function explain(
   loss: number,
   {

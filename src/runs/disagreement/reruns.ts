@@ -3,12 +3,13 @@ import { hasSameLabels, isSameContent, lossOfBatch, relativeDifference } from '.
 import type { BatchFact, BatchFacts, PlaceInStep } from '../batch-facts.ts';
 import { firstDifferingRow } from './row-losses.ts';
 
-/** Most attempts of a step that are compared: the last ones. */
+/** Most attempts of a step that are compared. These are the last attempts. */
 const MOST_ATTEMPTS = 32;
 
 /**
- * Verdict of reruns on a result. `transient`: the same device gave another one. `persistent`: the same device gave the
- * same, and another device another. `correct`: another device gave the same. Megatron's rerun state machine has the same verdicts.
+ * Verdict of reruns on a result. `transient`: the same device gave a different result. `persistent`: the same device gave
+ * the same result, and another device gave a different result. `correct`: another device gave the same result. Megatron's
+ * rerun state machine has the same verdicts.
  */
 type Verdict = 'transient' | 'persistent' | 'correct' | 'undetermined';
 
@@ -16,11 +17,11 @@ type Verdict = 'transient' | 'persistent' | 'correct' | 'undetermined';
 export interface Rerun extends PlaceInStep {
   attempts: BatchFact[];
   sameBits: boolean;
-  /** Undefined where labels are not known. */
+  /** Undefined when labels are unknown. */
   sameLabels: boolean | undefined;
-  /** Largest difference from the loss of the first attempt, relative. */
+  /** Largest relative difference from the loss of the first attempt. */
   relativeDifference: number;
-  /** Undefined where the rows are not kept, or none differs. */
+  /** Undefined when row losses are not stored, or no row differs. */
   firstDifferingRow: number | undefined;
   verdict: Verdict;
 }
@@ -33,7 +34,7 @@ export interface RerunPage {
 
 /**
  * Micro-batches of a step that were recorded in several attempts, from a place on.
- * @param tolerance relative difference up to which two losses are one result
+ * @param tolerance relative difference up to which two losses count as the same result
  */
 export async function readReruns(
   facts: BatchFacts,
@@ -43,7 +44,7 @@ export async function readReruns(
   const attempts = await facts.attemptsAt(step, MOST_ATTEMPTS);
   if (attempts.length < 2) return { reruns: [], next: undefined };
   const pages = await Promise.all(attempts.map((attempt) => facts.batches({ step, attempt }, from, limit + 1)));
-  // All attempts are known up to the least place at which a page was cut.
+  // The pages of all attempts are complete up to the least place at which a page was cut.
   const cuts = pages.filter((page) => page.length > limit).map((page) => page.at(-1)!);
   const horizon = cuts.toSorted(byPlace)[0];
   const known = pages.flat().filter((batch) => horizon === undefined || byPlace(batch, horizon) < 0);

@@ -1,4 +1,4 @@
-/** Losses of the rows of batches, which are kept where somebody will look for the first wrong one. */
+/** Losses of the rows of batches, which are stored for suspicious batches, to find their first wrong row. */
 import { isSpike } from '../../loss/spike.ts';
 import type { BatchFact, BatchFacts } from '../batch-facts.ts';
 import type { KeyedRecording } from '../record.ts';
@@ -10,7 +10,7 @@ export interface DifferingRow {
   otherLoss: number;
 }
 
-/** First row whose loss differs in a bit; undefined where the rows of one are not kept, or none of those differs. */
+/** First row whose losses differ in a bit; undefined when row losses of a batch are not stored, or no row differs. */
 export async function firstDifferingRow(
   [facts, batch]: readonly [BatchFacts, BatchFact],
   [otherFacts, other]: readonly [BatchFacts, BatchFact],
@@ -25,17 +25,17 @@ export async function firstDifferingRow(
 /** Facts of the history about the rows of a batch. */
 export interface RowsBefore {
   /**
-   * Finite losses of the last steps before its step, in their order; none where its loss can be no spike. Steps that the
-   * same transaction records do not count.
+   * Finite losses of the last steps before its step, in their order; empty when its loss cannot be a spike. Steps that the
+   * same transaction records are not included.
    */
   losses(loss: number): readonly number[];
-  /** True when the rows of another attempt are kept. */
+  /** True when row losses of another attempt are stored. */
   hasOthers(): boolean;
 }
 
 /**
- * A recording without the losses of its rows, unless they are kept: its loss is not finite or is a spike, or the rows of
- * another attempt are kept.
+ * Removes the row losses of a recording, except when they must be stored: the batch is non-finite, its loss is a spike, or
+ * row losses of another attempt are stored.
  */
 export function withKeptRows(one: KeyedRecording, before: RowsBefore): KeyedRecording {
   const { key, recording } = one;

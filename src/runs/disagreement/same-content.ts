@@ -1,12 +1,12 @@
-/** Batches of a step that have the content, or the labels, of others. */
+/** Batches of a step with the same content, or the same labels, as other batches. */
 import type { BatchFact, BatchFacts, PlaceInStep, StepOfAttempt } from '../batch-facts.ts';
 import { nameRanks, placesOf } from './finding.ts';
 import type { Finding } from './finding.ts';
 
-/** Most micro-batches of a step whose labels are compared with those of the step before. */
+/** Most micro-batches of a step whose labels are compared with the labels of the previous step. */
 const MOST_LABELS = 10_000;
 
-/** Steps before a step among which its labels must have been others: a run may train on one batch alone. */
+/** Steps before the previous step, in one of which the labels must differ: a run may train on a single batch. */
 const STEPS_BEFORE = 8;
 
 /** Most groups of equal batches that are reported. */
@@ -19,7 +19,7 @@ export class SameContent {
   readonly #labels: BatchFact[] = [];
 
   add(batch: BatchFact): void {
-    // Without labels, or with labels that tell too little, content may be equal by chance.
+    // Without labels, or with too little information in the labels, content may be equal by chance.
     if (batch.labelDigest === undefined || !(batch.denominator > 0)) return;
     if (this.#labels.length < MOST_LABELS) this.#labels.push(batch);
     const digest = Buffer.from(batch.digest).toString('latin1');
@@ -46,7 +46,7 @@ export class SameContent {
       }));
   }
 
-  /** Batches with other rows, but the labels, of the same rank and micro-batch at the step before. */
+  /** Batches with the same labels as the previous step, at the same rank and micro-batch, but with different rows. */
   async staleLabels(facts: BatchFacts, at: StepOfAttempt): Promise<Finding[]> {
     if (this.#labels.length === 0) return [];
     const [previous, ...earlier] = await facts.stepsBefore(at.step, STEPS_BEFORE + 1);

@@ -1,4 +1,4 @@
-/** Sums of a step and of its ranks, which the order of the batches does not change. */
+/** Sums of a step and of its ranks, independent of the order of the batches. */
 import { ExactSum } from '../../exact-sum.ts';
 import { lossOfBatch } from '../batch-facts.ts';
 import type { BatchFact } from '../batch-facts.ts';
@@ -9,9 +9,9 @@ import type { Quotient } from '../step.ts';
 export class BatchSums {
   readonly #pair = PairSum.of();
   readonly #means = ExactSum.of();
-  /** Batches in which something is counted. */
+  /** Number of counted batches: batches whose denominator is not 0. */
   counted = 0;
-  /** The first and the last of them in their order. */
+  /** The first and the last counted batch, in the order of addition. */
   first: BatchFact | undefined;
   last: BatchFact | undefined;
 
@@ -24,7 +24,7 @@ export class BatchSums {
     this.last = batch;
   }
 
-  /** Their numerators and denominators: the mean over their tokens. */
+  /** Sums of the numerators and denominators, and their quotient: the mean over the tokens. */
   get total(): Quotient {
     return this.#pair.value;
   }
@@ -34,7 +34,7 @@ export class BatchSums {
     return this.#means.value;
   }
 
-  /** Mean of the means of the batches: NaN without any. */
+  /** Mean of the means of the batches; NaN without counted batches. */
   get meanOfMeans(): number {
     return this.#means.value / this.counted;
   }
@@ -52,12 +52,12 @@ export class StepSums {
     rank.add(batch);
   }
 
-  /** Ranks in which something is counted, and their mean over tokens. */
+  /** Ranks with counted batches, each with its mean over tokens. */
   get rankMeans(): [rank: number, loss: number][] {
     return [...this.ranks].filter(([, sums]) => sums.counted > 0).map(([rank, { total }]) => [rank, total.loss]);
   }
 
-  /** Mean of the means of the ranks: NaN without any. */
+  /** Mean of the means of the ranks; NaN without counted batches. */
   get meanOfRankMeans(): number {
     const means = this.rankMeans.map(([, loss]) => loss);
     return ExactSum.of(means).value / means.length;

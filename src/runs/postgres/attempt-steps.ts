@@ -7,7 +7,7 @@ import type { Attempt, Buckets, ScalarRow, Segment } from '../scalars.ts';
 import type { Parameter, Queries } from './database.ts';
 import { extremeColumns, toExtremes } from './extremes.ts';
 
-/** Steps of the attempt that hold, and after them those that were superseded, as a table `steps`. */
+/** Current steps of the attempt, followed by its superseded steps, as a table `steps`. */
 const UNION = `(
     SELECT * FROM lossmeter.steps WHERE run = $1 AND attempt = $2
       AND step BETWEEN greatest($3::bigint, $5::bigint) AND least($4::bigint, $6::bigint)
@@ -23,10 +23,10 @@ const EXTREMES = extremeColumns('loss', { finite: 'loss IS NOT NULL', nonFinite:
 export class PostgresAttemptRows implements AttemptRows {
   readonly #queries: Queries;
   readonly #key: readonly [run: number, attempt: number];
-  /** Steps of the curve that may be of the attempt: other steps are not read. */
+  /** Range in which steps of the curve can belong to the attempt. Other steps of the curve are not read. */
   readonly #held: StepRange;
 
-  /** @param run id of the run @param live attempts of the run that are live */
+  /** @param run id of the run @param live live attempts of the run */
   constructor(queries: Queries, run: number, attempt: number, live: readonly Attempt[]) {
     this.#queries = queries;
     this.#key = [run, attempt];

@@ -32,7 +32,7 @@ export class PostgresBatchFacts implements BatchFacts {
   }
 
   async curve({ step, rank, microBatch }: BatchPlace, limit: number): Promise<BatchFact[]> {
-    // In the order of the primary key: of each step one attempt matches.
+    // This is the order of the primary key, because only one attempt matches for each step.
     const rows = await this.#queries.rows(
       `SELECT ${FACT_COLUMNS} FROM lossmeter.batches JOIN lossmeter.steps USING (run, step, attempt)
         WHERE batches.run = $1 AND (batches.step, batches.attempt, batches.rank, batches.micro_batch)
@@ -58,7 +58,7 @@ export class PostgresBatchFacts implements BatchFacts {
   }
 
   async attemptsAt(step: number, limit: number): Promise<number[]> {
-    // An index has the attempts of a step in order: each is found without reading the batches of the others.
+    // An index has the attempts of a step in order, so each is found without reading the batches of other attempts.
     const newest = (before: string): string =>
       `(SELECT max(attempt) FROM lossmeter.batches WHERE run = $1 AND step = $2${before})`;
     const rows = await this.#queries.rows(

@@ -22,7 +22,7 @@ export async function readBatches(
   to: number,
   limit = MOST_BATCHES,
 ): Promise<BatchPage> {
-  // In the order of the primary key: of each step one attempt matches.
+  // This is the order of the primary key, because only one attempt matches for each step.
   const rows = await queries.rows(
     `SELECT * FROM (
       SELECT batches.*, sum(${FIXED_BYTES} + coalesce(octet_length(diagnostics), 0)) OVER before AS bytes_before

@@ -1,4 +1,4 @@
-/** Names of runs: new runs, and runs with other names. */
+/** Creation and renaming of runs. */
 import { LossmeterError } from '../../errors.ts';
 import type { Creator } from '../quota.ts';
 import type { PostgresDatabase, Queries } from './database.ts';
@@ -11,7 +11,7 @@ const CREATE = `INSERT INTO lossmeter.runs (name, created_at, updated_at, owner)
 
 const COUNT = `SELECT count(*) AS runs FROM lossmeter.runs WHERE owner = $1 AND ${NOT_REMOVED}`;
 
-/** Creates a run in a transaction, unless it exists or is one too many of its creator. */
+/** Creates a run in a transaction, unless it exists or exceeds the quota of its creator. */
 export async function createWithin(
   queries: Queries,
   { run, now, creator }: { run: string; now: number; creator: Creator | undefined },
@@ -19,7 +19,7 @@ export async function createWithin(
   if (creator?.mostRuns !== undefined) {
     const known = await queries.first('SELECT id FROM lossmeter.runs WHERE name = $1', run);
     if (known !== undefined) return 'known';
-    // Until the end of the transaction no other one counts runs.
+    // Holds the lock until the end of the transaction, so that no other transaction counts runs meanwhile.
     await queries.rows(`SELECT pg_advisory_xact_lock(${QUOTA_LOCK})`);
     const count = await queries.first(COUNT, creator.owner);
     if (Number(count!['runs']) >= creator.mostRuns) return 'over_quota';

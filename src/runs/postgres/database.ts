@@ -12,19 +12,19 @@ const CONNECT_MS = 5000;
 const LOCK_MS = 5000;
 const STATEMENT_MS = 10_000;
 
-/** Milliseconds after which the client gives a statement up: the server would have, if it could be reached. */
+/** Milliseconds after which the client abandons a statement. A reachable server would have cancelled it before. */
 const ANSWER_MS = STATEMENT_MS + 2000;
 
 /** Milliseconds after which an idle connection is closed. */
 const IDLE_MS = 30_000;
 
-/** Attempts of a transaction that conflicts with others. */
+/** Most attempts of a transaction that conflicts with others. */
 const ATTEMPTS = 4;
 
 /** OID of the type `bigint`, whose values are safe integers here. */
 const INT8 = 20;
 
-/** A value of a statement. */
+/** Value of a parameter of a statement. */
 export type Parameter = null | number | string | Uint8Array | readonly (null | number | string | Uint8Array)[];
 
 /** Statements of one connection. */
@@ -37,7 +37,7 @@ export interface Queries {
 
 /** Statements of a transaction. */
 export interface Transaction extends Queries {
-  /** Sends a statement without waiting for it. When it fails, so does the transaction, whose end is sent behind it. */
+  /** Sends a statement without waiting for its result. When it fails, the transaction fails. */
   send: (sql: string, ...values: Parameter[]) => void;
 }
 
@@ -68,8 +68,8 @@ export function connectionOptions(url: string): pg.ClientConfig {
 }
 
 /**
- * A database of PostgreSQL, reached over a pool of connections. It is opened by the first call that succeeds, which brings
- * its schema up to date. All methods reject with LossmeterError store_unavailable for faults that may be temporary.
+ * A PostgreSQL database with a pool of connections. The first successful call opens it, and brings its schema up to date.
+ * All methods reject with LossmeterError store_unavailable for faults that may be temporary.
  */
 export class PostgresDatabase {
   readonly #pool: pg.Pool;
@@ -105,14 +105,14 @@ export class PostgresDatabase {
     return (await this.rows(sql, ...values))[0];
   }
 
-  /** Runs several statements on one state of the database. */
+  /** Runs several statements on one snapshot of the database. */
   async snapshot<T>(read: (queries: Queries) => Promise<T>): Promise<T> {
     return this.#transaction('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY', read);
   }
 
   /**
-   * Runs a change that takes effect completely or not at all. It is repeated after a conflict with another one, so
-   * `change` has no effect beside its statements. When this resolves, the change is durable.
+   * Runs a change that takes effect completely or not at all. Repeats it after a conflict with another transaction, so
+   * `change` must have no effects besides its statements. The change is durable when the promise resolves.
    */
   async transaction<T>(change: (queries: Transaction) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
@@ -145,7 +145,7 @@ export class PostgresDatabase {
         return result;
       } catch (error) {
         await ask(client, { text: 'ROLLBACK' }).catch(() => this.#lost.add(client));
-        // A statement that was sent may be the reason why a later one failed.
+        // Throws the failure of a sent statement instead, because it may have caused this error.
         await sent.all();
         throw error;
       }
@@ -169,7 +169,7 @@ export class PostgresDatabase {
   }
 }
 
-/** Statements that were sent, and not waited for. */
+/** Statements that were sent without waiting for their results. */
 class SentStatements {
   readonly #all: Promise<unknown>[] = [];
 
@@ -185,13 +185,13 @@ class SentStatements {
   }
 }
 
-/** True for an error after which the connection can be used: the server refused a statement, or the caller a result. */
+/** True for an error that leaves the connection usable: the server rejected a statement, or the caller a result. */
 function isOfStatement(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return error.severity === 'ERROR';
   return error instanceof LossmeterError;
 }
 
-/** @throws Error when the server has rolled back: it answers COMMIT so after a statement that failed */
+/** @throws Error when the server rolled back: after a failed statement, it answers COMMIT with ROLLBACK */
 async function commit(client: ClientBase): Promise<void> {
   const { command } = await ask(client, { text: 'COMMIT' });
   if (command !== 'COMMIT') throw new Error(`the transaction was not committed: the server answered ${command}`);

@@ -2,12 +2,14 @@ import { DatabaseError } from 'pg';
 import { LossmeterError } from '../../errors.ts';
 
 /**
- * Classes of SQLSTATE that say that a database cannot be used now: connection, read-only transaction, rolled back by a
- * conflict, resources, wrong state, operator's intervention, system. https://www.postgresql.org/docs/current/errcodes-appendix.html
+ * SQLSTATE classes of errors while a database cannot be used: connection (08), state of the transaction, such as read-only
+ * (25), authorization (28), missing database (3D), rollback after a conflict (40), schema or permission (42), resources
+ * (53), object in a wrong state (55), intervention of an operator (57), system (58), internal (XX).
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 const UNAVAILABLE = new Set(['08', '25', '28', '3D', '40', '42', '53', '55', '57', '58', 'XX']);
 
-/** Conflicts of two transactions, of which one was rolled back: it can be repeated at once. */
+/** SQLSTATE codes of conflicts: serialization failure and deadlock. The rolled-back transaction can be repeated at once. */
 const CONFLICTS = new Set(['40001', '40P01']);
 
 /** Advice to an operator by SQLSTATE, or by its class. */
@@ -31,10 +33,10 @@ export function isOfValues(error: unknown): boolean {
   return error instanceof DatabaseError && ['22', '23'].includes(error.code?.slice(0, 2) ?? '');
 }
 
-/** A schema that this version of Lossmeter does not know. */
+/** Error for a schema that is newer than this version of Lossmeter. */
 export class NewerSchemaError extends Error {}
 
-/** True for an error that does not pass by itself: authorization, a missing database, a wrong schema, a defect. */
+/** True for an error that a retry does not resolve: authorization, a missing database, a wrong schema, a defect. */
 export function isLasting(error: unknown): boolean {
   if (!(error instanceof LossmeterError)) return true;
   const { cause } = error;
@@ -43,8 +45,8 @@ export function isLasting(error: unknown): boolean {
 }
 
 /**
- * Turns an error of the connection or of the server into LossmeterError store_unavailable; returns errors about the
- * values of a statement, and those that are LossmeterErrors already, unchanged.
+ * Turns an error of the connection or of the server into LossmeterError store_unavailable. Returns LossmeterErrors, and
+ * errors about the values of a statement, unchanged.
  */
 export function explain(error: unknown): unknown {
   if (error instanceof LossmeterError) return error;
@@ -61,7 +63,7 @@ function unavailable(reason: string, cause: unknown): LossmeterError {
   return new LossmeterError('store_unavailable', `the history cannot be used: ${reason}`, [], { cause });
 }
 
-/** Message of an error; those of several addresses that were tried, for an AggregateError, which has none. */
+/** Message of an error. An AggregateError has none: its messages are one for each address that was tried. */
 function reasonOf(error: unknown): string {
   if (error instanceof AggregateError) return error.errors.map((one: unknown) => reasonOf(one)).join('; ');
   return error instanceof Error ? error.message : String(error);

@@ -1,13 +1,13 @@
 import type { Row } from '../rows.ts';
 
 /**
- * Columns of a bucket: the steps with the least and the greatest finite value, and the first and the last step with another
- * one.
+ * Columns of a bucket: the steps with the least and the greatest finite value, and the first and the last step with a
+ * non-finite value.
  * @param value column of the values
- * @param conditions for values that are finite, and for those that are not
+ * @param conditions SQL conditions for finite and for non-finite values
  */
 export const extremeColumns = (value: string, { finite, nonFinite }: { finite: string; nonFinite: string }): string =>
-  // Arrays are compared by their first elements; of equal ones the first step is taken.
+  // Arrays are compared by value, then by step: among equal values, the first step is taken.
   `(min(ARRAY[${value}, step]) FILTER (WHERE ${finite}))[2] AS least,
     -(max(ARRAY[${value}, -step]) FILTER (WHERE ${finite}))[2] AS greatest,
     min(step) FILTER (WHERE ${nonFinite}) AS first, max(step) FILTER (WHERE ${nonFinite}) AS last`;

@@ -1,4 +1,4 @@
-/** Facts about the history of micro-batches to be recorded, read in one statement for all of them. */
+/** Facts of the history about recordings, read in one statement for all of them. */
 import { NO_RUN } from '../known-recording.ts';
 import type { KnownRecording, KnownScalar } from '../known-recording.ts';
 import type { BatchKey, KeyedRecording } from '../record.ts';
@@ -9,14 +9,14 @@ import { createWithin } from './creation.ts';
 import type { Transaction } from './database.ts';
 import { comparedLosses, inOrder } from './losses-before.ts';
 
-/** Locks runs until the end of the transaction, in the order of their ids: two recorders never wait for each other. */
+/** Locks runs until the end of the transaction, in the order of their ids, so that two recorders never deadlock. */
 const LOCK_RUNS = 'SELECT name FROM lossmeter.runs WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE';
 
 const CREATE_RUNS = `INSERT INTO lossmeter.runs (name, created_at, updated_at, owner)
   SELECT name, $2, $2, owner FROM unnest($1::text[], $3::text[]) AS made (name, owner) ORDER BY name
   ON CONFLICT (name) DO NOTHING`;
 
-/** Each row by an index: LIMIT keeps the planner from scanning a table that was small when it planned. */
+/** Finds each row by an index: LIMIT keeps the planner from scanning a table that was small when it planned. */
 const READ_KNOWN = `SELECT runs.id AS run_id, runs.expected_ranks, runs.series AS run_series, known.digest,
     rank.numerators AS rank_numerators, rank.denominators AS rank_denominators,
     EXISTS (SELECT FROM lossmeter.ranks WHERE ranks.run = runs.id AND ranks.step = key.step) AS has_ranks,
@@ -73,7 +73,7 @@ export async function readKnown(
   const names = [...new Set(recordings.map(({ key }) => key.run))];
   const refused = new Set<string>();
   for (;;) {
-    // All are sent at once. The others may see a run that another replica created after the first: it is not locked.
+    // Sends all at once. A run that another replica created after the first statement is not locked, even if others see it.
     const [locked, rows, scalars] = await Promise.all([
       transaction.rows(LOCK_RUNS, names),
       readRows(transaction, recordings),
@@ -89,7 +89,7 @@ export async function readKnown(
   }
 }
 
-/** Creates missing runs. @returns names of those that their creators may not have */
+/** Creates missing runs. @returns names of runs that were not created, because they exceed the quotas of their creators */
 async function createRuns(
   transaction: Transaction,
   recordings: readonly KeyedRecording[],
@@ -122,7 +122,7 @@ function readRows({ rows }: Transaction, recordings: readonly KeyedRecording[]):
   );
 }
 
-/** Loss of a recording with losses of its rows, which decides if they are kept; null for any other. */
+/** Loss of a recording with row losses, which decides if these are kept; null for a recording without row losses. */
 function lossToCompare({ recording }: KeyedRecording): number | null {
   return recording?.rowLosses === undefined ? null : recording.numerator / recording.denominator;
 }

@@ -4,8 +4,8 @@ import { MIGRATION_LOCK } from './locks.ts';
 import { MIGRATIONS } from './migrations/index.ts';
 
 /**
- * Brings the schema `lossmeter` up to date, in one transaction under a lock: of several replicas that start at the same
- * time, one does so and the others wait.
+ * Brings the schema `lossmeter` up to date, in one transaction under a lock. When several replicas start at the same
+ * time, one migrates and the others wait.
  * @throws NewerSchemaError
  */
 export async function migrate(client: ClientBase): Promise<void> {
@@ -32,7 +32,7 @@ export async function migrate(client: ClientBase): Promise<void> {
 
 /** @throws NewerSchemaError */
 async function versionOf(client: ClientBase): Promise<number> {
-  // The function to_regclass() reads a cache, which may lack a table that another replica has just made.
+  // The function to_regclass() reads a cache, which may lack a table that another replica has just created.
   const { rowCount } = await client.query(
     "SELECT FROM pg_tables WHERE schemaname = 'lossmeter' AND tablename = 'schema_version'",
   );

@@ -11,7 +11,7 @@ const CHANNEL = 'lossmeter';
 /** Milliseconds for which names of changed runs are gathered before one notification. */
 const GATHER_MS = 20;
 
-/** Most bytes of names in a notification, which has fewer than 8000. */
+/** Most bytes of names in a notification. PostgreSQL requires a notification to be shorter than 8000 bytes. */
 const MOST_BYTES = 7500;
 
 /** Milliseconds between two looks for changes without a notification, and between attempts to connect again. */
@@ -25,8 +25,8 @@ interface Notice {
 }
 
 /**
- * Tells other replicas which runs have changed, and hears it from them, by LISTEN and NOTIFY. Of changes without a
- * notification, because a replica or a connection was lost, it learns by their sequence numbers.
+ * Exchanges the names of changed runs with other replicas, by LISTEN and NOTIFY. Finds changes without a notification,
+ * after the loss of a replica or of a connection, by their sequence numbers.
  */
 export class Notices {
   readonly #url: string;
@@ -47,7 +47,7 @@ export class Notices {
     this.#onChange = onChange;
   }
 
-  /** True for one of the replicas: it reports changes to webhooks and to MLflow. */
+  /** True while this replica is the leader, which reports changes to webhooks and to MLflow. */
   get leads(): boolean {
     return this.#leads;
   }
@@ -56,13 +56,13 @@ export class Notices {
     this.#listening = this.#listen();
   }
 
-  /** Tells the other replicas that a run has changed. */
+  /** Announces a changed run to the other replicas. */
   tell(run: string): void {
     this.#changed.add(run);
     this.#timer ??= setTimeout(() => void this.#send(), GATHER_MS);
   }
 
-  /** Sends what is gathered, and stops listening. */
+  /** Sends the gathered names, and stops listening. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
     await this.#send();
@@ -76,9 +76,9 @@ export class Notices {
     this.#changed.clear();
     for (const some of groupsOf(runs)) {
       const notice: Notice = { by: this.#self, runs: some };
-      // Nobody has to wait until a notification is on the disk.
+      // A notification need not be durable, so this does not wait for the disk.
       const sql = `SELECT set_config('synchronous_commit', 'off', true), pg_notify('${CHANNEL}', $1)`;
-      // The others find the changes by their numbers.
+      // After a failure, other replicas find the changes by their sequence numbers.
       await this.#database.rows(sql, JSON.stringify(notice)).catch(() => undefined);
     }
   }
@@ -123,7 +123,7 @@ export class Notices {
     for (const run of runs ?? []) this.#onChange(run);
   }
 
-  /** Announces runs with changes since the last look. @param anyway announces the run that changed last in any case */
+  /** Announces runs with changes since the last look. @param anyway also announces the run that changed last */
   async #lookForChanges(anyway: boolean): Promise<void> {
     const newest = await this.#database.first('SELECT coalesce(max(sequence), 0) AS newest FROM lossmeter.steps');
     const sequence = Number(newest!['newest']);

@@ -8,7 +8,7 @@ import { comparedLosses, inOrder, lossesBefore } from './losses-before.ts';
 
 const EXPECTED = 'coalesce(runs.expected_ranks, runs.ranks) AS expected';
 
-/** Ranks of a complete step, and the losses before it. */
+/** Columns that `judged` needs: the number of ranks of a complete step, and the losses before the step. */
 const JUDGING = `${EXPECTED}, ${comparedLosses({ run: 'steps.run', step: 'steps.step', loss: 'steps.loss' })} AS before`;
 
 const POINTS = `SELECT ${STEP_COLUMNS}, ${JUDGING} FROM lossmeter.steps JOIN lossmeter.runs ON runs.id = steps.run`;
@@ -47,7 +47,7 @@ export async function stepsOf(
 
 /** Given steps of a run, in the given order. */
 export async function stepsAt(queries: Queries, run: string, steps: readonly number[]): Promise<CurvePoint[]> {
-  // Each step by the index: LIMIT keeps the planner from reading the whole run before statistics are gathered.
+  // Finds each step by the index: LIMIT keeps the planner from reading the whole run before statistics are gathered.
   const rows = await queries.rows(
     `SELECT ${STEP_COLUMNS}, ${JUDGING} FROM lossmeter.runs
       CROSS JOIN unnest($2::bigint[]) WITH ORDINALITY AS wanted (step, place)
@@ -72,7 +72,7 @@ export async function changedSince(
   return (await queries.rows(sql, run, sequence, limit)).map(toPoint);
 }
 
-/** A step of a run with the ranks of a complete one. */
+/** A step of a run, and the number of ranks of a complete step. */
 export async function pointOf(
   queries: Queries,
   run: number,

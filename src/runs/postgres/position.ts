@@ -3,8 +3,8 @@ import type { PostgresDatabase } from './database.ts';
 import type { Notices } from './notices.ts';
 
 /**
- * Position that the replicas share: one of them reports, and another goes on from there when that one is lost. What was
- * reported in the moment of the loss may be reported again.
+ * Position that the replicas share. The leader reports; after its loss, the next leader continues from the position.
+ * Changes that were reported just before the loss may be reported again.
  */
 export class SharedPosition implements FollowerPosition {
   readonly #database: PostgresDatabase;

@@ -10,9 +10,9 @@ import { readKnown } from './known.ts';
 import { writeChanges } from './write-changes.ts';
 
 /**
- * Records micro-batches in their order, in one transaction. When the values of one are refused, each is recorded in a
- * transaction of its own.
- * @throws LossmeterError store_unavailable: then it is not known which are recorded
+ * Records micro-batches in their order, in one transaction. When PostgreSQL rejects the values of one, records each in its
+ * own transaction.
+ * @throws LossmeterError store_unavailable; then it is unknown which are recorded
  */
 export async function recordBatches(
   database: PostgresDatabase,
@@ -37,7 +37,7 @@ async function recordIn(
 ): Promise<RecordOutcome[]> {
   const outcomes: RecordOutcome[] = [];
   const budget = { left: MOST_DROPPED };
-  // Nearly always one round: another begins where a recording changes what is known of those that follow.
+  // One round is nearly always enough. A recording that changes the facts about later recordings begins another round.
   while (outcomes.length < recordings.length) {
     const known = await readKnown(transaction, recordings.slice(outcomes.length), now);
     const changes = new Changeset();
@@ -55,7 +55,7 @@ async function recordIn(
 const SUPERSEDED = TABLES.superseded_steps.columns.join(', ');
 
 /**
- * Drops steps of lower attempts from a given one on, because its trainer resumed before them: they become superseded
+ * Drops the steps of lower attempts from a given step on, because the trainer resumed before them. They become superseded
  * steps. Attempts ascend with the steps, so the steps to drop come first.
  * @returns true when no such step is left
  */

@@ -19,8 +19,8 @@ export async function unlink(queries: Queries, run: string): Promise<boolean> {
 }
 
 /**
- * Unlinks the run that was not recorded into for the longest time.
- * @param before time since which no batch was recorded and no state was said
+ * Unlinks the run with the oldest last recording.
+ * @param before time in milliseconds since 1970; the last recording and the last said state of the run must be earlier
  * @returns its name; undefined when there is no such run
  */
 export async function unlinkOldest(queries: Queries, before: number): Promise<string | undefined> {
@@ -35,12 +35,12 @@ export async function unlinkOldest(queries: Queries, before: number): Promise<st
   return row && (row['oldest'] as string);
 }
 
-/** Bytes that rows take with their indexes: about as many as the server needs for rows without long texts. */
+/** Estimated bytes of a row with its indexes, for rows without long texts. */
 const BYTES = { batch: 300, step: 400, scalar: 120 };
 
 /**
- * Bytes of the history, by the numbers of its rows. The files of the server do not show them: a deletion makes them smaller
- * only after VACUUM, if at all.
+ * Estimated bytes of the history, from its numbers of rows. The sizes of the files are of no use: a deletion makes files
+ * smaller only after VACUUM, if at all.
  */
 export async function sizeOf(queries: Queries): Promise<number> {
   const row = await queries.first(
@@ -53,14 +53,14 @@ export async function sizeOf(queries: Queries): Promise<number> {
 }
 
 /**
- * Deletes some rows of removed runs in one short transaction. Of several replicas one does so at a time.
- * @returns true while there are more
+ * Deletes some rows of removed runs in one short transaction. Only one replica does this at a time.
+ * @returns true while there may be more rows
  */
 export async function purgeSome(database: PostgresDatabase): Promise<boolean> {
   return database.transaction(async (queries) => {
     const lock = await queries.first(`SELECT pg_try_advisory_xact_lock(${PURGE_LOCK}) AS taken`);
     if ((lock!['taken'] as unknown) !== true) return false;
-    // A transaction that began before the removal may still write to the run.
+    // Locks the run, because a transaction that began before the removal may still write to it.
     const row = await queries.first(
       `SELECT id FROM lossmeter.runs WHERE starts_with(name, '${REMOVED}') ORDER BY id LIMIT 1 FOR UPDATE`,
     );

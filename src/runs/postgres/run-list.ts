@@ -11,11 +11,11 @@ import type { Queries } from './database.ts';
 import { NOT_REMOVED } from './removal.ts';
 import { summariesOf } from './summary.ts';
 
-/** Rows of one statement of a scan. */
+/** Most rows of one statement of a scan. */
 const ROWS_AT_ONCE = 500;
 
 interface Order {
-  /** Condition for rows after a place, with its keys from $2 on. An index has them in this order. */
+  /** SQL condition for rows after a place, whose keys are the parameters from $2 on. An index provides this order. */
   after: string;
   by: string;
   placeOf: (row: Row) => RunPlace;
@@ -76,7 +76,7 @@ export async function listRuns(
   return { runs, next: taken < found.length ? found[taken - 1]!.place : undefined, counts };
 }
 
-/** Counts matching runs: the server those that it can, or else here in the order of their ids, which never change. */
+/** Counts matching runs: in SQL for a plain query, otherwise by a scan in the order of their ids, which never change. */
 async function countRuns(queries: Queries, query: RunQuery, now: number): Promise<RunCounts> {
   const selection = selectionOf({ ...query, sort: 'newest' }, now);
   if (selection.isPlain) return countPlain(queries, selection, now);
@@ -96,11 +96,11 @@ async function countPlain(queries: Queries, { conditions }: Selection, now: numb
   return { total: Number(row!['total']), active: Number(row!['active']), nonFinite: Number(row!['non_finite']) };
 }
 
-/** Conditions that find the runs of a query, and the test of the rows that they select. */
+/** SQL conditions that find the runs of a query, and the exact test of the rows that they select. */
 interface Selection extends Matcher {
   order: Order;
   conditions: string[];
-  /** Parameters behind those of the place. */
+  /** Parameters after the keys of the place. */
   texts: string[];
 }
 

@@ -10,7 +10,7 @@ const NON_FINITE = `lossmeter.steps WHERE non_finite = 1 AND ${IN_RANGE}`;
 /**
  * Picks the steps that show the shape of a curve, as sqlite/sampling.ts does: the first and the last step; the non-finite
  * steps, or the ends of groups of them; and the least and the greatest loss of buckets with equally many finite losses.
- * @param queries of one state of the database
+ * @param queries of one snapshot
  * @param run id of the run
  * @param maxPoints largest number of steps, at least 4
  * @returns steps, ascending
@@ -23,7 +23,7 @@ export async function pickSteps(
 ): Promise<number[]> {
   const steps = async (sql: string, ...values: Parameter[]): Promise<number[]> =>
     (await queries.rows(sql, run, from, to, ...values)).map((row) => Number(row['step']));
-  // In its order an index has the steps of each statement. Before statistics are gathered, the planner may not trust it.
+  // An index provides the steps of each statement in order. Before statistics are gathered, the planner may avoid it.
   await queries.rows(PLAN_BY_INDEX);
   const some = await steps(`SELECT step FROM lossmeter.steps WHERE ${IN_RANGE} ORDER BY step LIMIT $4`, maxPoints + 1);
   if (some.length <= maxPoints) return some;
@@ -44,10 +44,10 @@ export async function pickSteps(
   return [...picked].toSorted((a, b) => a - b);
 }
 
-/** Compiling a statement would take longer than the statement. */
+/** Disables plans without an index, and JIT compilation, which would take longer than the statement. */
 const PLAN_BY_INDEX = `SELECT ${['enable_sort', 'enable_bitmapscan', 'enable_seqscan', 'jit'].map((name) => `set_config('${name}', 'off', true)`).join(', ')}`;
 
-/** The last step, and numbers of steps. The row of the run has the number of a whole run of finite steps. */
+/** The last step, and numbers of steps. For a whole run without non-finite steps, the row of the run has the number. */
 const COUNTS = `SELECT bounds.last, bad.non_finite, CASE
     WHEN bad.non_finite = 0
       AND bounds.first = (SELECT min(step) FROM lossmeter.steps WHERE run = $1)
@@ -63,11 +63,11 @@ const ENDS = `SELECT unnest(ARRAY[min(step), max(step)]) AS step
   FROM (SELECT step, (row_number() OVER (ORDER BY step) - 1) / $4::bigint AS part FROM ${NON_FINITE}) parts GROUP BY part
   ORDER BY step`;
 
-/** The first step of a part with a loss: an index has the losses of a run in order, and the steps of each. */
+/** The first step of a part with a given loss, found by the index on (run, loss, step). */
 const stepWith = (loss: string): string =>
   `(SELECT min(step) FROM lossmeter.steps WHERE run = $1 AND loss = ${loss} AND step BETWEEN part.first AND part.last)`;
 
-/** Parts with equally many finite losses. All is read from an index: to number a million rows would take a second. */
+/** Parts with equally many finite losses. Reads only an index: numbering a million rows would take a second. */
 const PARTS = `WITH RECURSIVE ends AS (
     SELECT (SELECT min(step) FROM ${FINITE}) AS first
     UNION ALL
@@ -85,8 +85,8 @@ const PARTS_OF_ALL = `WITH part AS MATERIALIZED (
   )`;
 
 /**
- * The first steps with the least and with the greatest loss of each part. The sum keeps the planner from the index of
- * losses, in which those of a part may be anywhere.
+ * The first steps with the least and with the greatest loss of each part. The sum `loss + 0` keeps the planner from the
+ * index on losses, in which the losses of a part can be anywhere.
  */
 const extremesOf = (parts: string): string => `${parts}
   SELECT unnest(ARRAY[${stepWith('bounds.least')}, ${stepWith('bounds.greatest')}]) AS step

@@ -26,7 +26,7 @@ export class PostgresScalarRows implements ScalarRows {
   readonly #run: number;
   readonly #series: number;
 
-  /** @param run id of the run @param series number of the series within it */
+  /** @param run id of the run @param series number of the series within the run */
   constructor(queries: Queries, run: number, series: number) {
     this.#queries = queries;
     this.#run = run;
@@ -124,7 +124,7 @@ export async function listScalars(queries: Queries, run: number): Promise<Scalar
   );
 }
 
-/** Live attempts of a run that begin before the end of a range, in the order of their first steps. */
+/** Live attempts of a run that begin at or before the step `to`, in the order of their first steps. */
 export async function liveAttempts(queries: Queries, run: number, to: number, limit: number): Promise<Attempt[]> {
   const rows = await queries.rows(
     `SELECT attempt, first_step, live FROM lossmeter.attempts WHERE run = $1 AND first_step <= $2 AND live = 1
@@ -136,7 +136,7 @@ export async function liveAttempts(queries: Queries, run: number, to: number, li
   return rows.map(toAttempt);
 }
 
-/** All attempts of a run, in their order. */
+/** The last MOST_ATTEMPTS attempts of a run, ascending. */
 export async function listAttempts(queries: Queries, run: number): Promise<Attempt[]> {
   const rows = await queries.rows(
     'SELECT attempt, first_step, live FROM lossmeter.attempts WHERE run = $1 ORDER BY attempt DESC LIMIT $2',

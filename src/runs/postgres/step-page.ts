@@ -6,7 +6,7 @@ import { readBatches } from './batches.ts';
 import type { Queries } from './database.ts';
 import { pointOf } from './points.ts';
 
-/** Reads a step with its batches from a place on, in one state of the database. @param run id of the run */
+/** Reads a step with its batches from a place on. @param queries of one snapshot @param run id of the run */
 export async function readStepPage(
   queries: Queries,
   run: number,

@@ -47,11 +47,11 @@ import { summaryByName } from './summary.ts';
 export interface PostgresStoreOptions extends DatabaseOptions {
   /** Called for each run that another replica changed. */
   onChange?: (run: string) => void;
-  /** Time of recordings, in milliseconds since 1970. */
+  /** Returns the time of recordings, in milliseconds since 1970. */
   now?: () => number;
 }
 
-/** Runs in a database of PostgreSQL, which any number of replicas share. */
+/** Runs in a PostgreSQL database, which any number of replicas can share. */
 export class PostgresStore implements RunStore, FactStore {
   readonly #database: PostgresDatabase;
   readonly #recordings: RecordingQueue;
@@ -60,7 +60,7 @@ export class PostgresStore implements RunStore, FactStore {
   readonly #purger = new Drain(() => this.#purge());
   readonly pages: RunPages;
   #isClosing = false;
-  /** True from a change that failed to a check that succeeds. */
+  /** True from a failed change until a change or a check succeeds. */
   #hasFailed = false;
 
   constructor({ url, connections, onChange = () => undefined, now = Date.now }: PostgresStoreOptions) {
@@ -74,8 +74,8 @@ export class PostgresStore implements RunStore, FactStore {
   }
 
   /**
-   * Connects, and brings the schema up to date. A server that cannot be reached is no error: the next call connects.
-   * @throws Error when the server refuses who or what connects, or the schema is of a newer version
+   * Connects, and brings the schema up to date. An unreachable server is not an error here: the next call connects.
+   * @throws Error when the server rejects the user or the database, or when the schema is wrong or newer
    */
   async open(): Promise<void> {
     try {
@@ -294,7 +294,7 @@ export class PostgresStore implements RunStore, FactStore {
     await this.#database.close();
   }
 
-  /** True for one of the replicas: it works for all of them. */
+  /** True while this replica is the leader, which does the work of all replicas. */
   get leads(): boolean {
     return this.#notices.leads;
   }

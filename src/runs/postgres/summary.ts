@@ -4,8 +4,8 @@ import type { Row } from '../rows.ts';
 import type { Queries } from './database.ts';
 
 /**
- * About evenly spaced losses of a run, found one by one by their index. Each is the first at or after its place, and moves
- * the next place on.
+ * About evenly spaced losses of a run, found one by one by an index. Each is the first loss at or after its place, and
+ * determines the next place.
  */
 const LOSSES = `WITH RECURSIVE walk AS (
     SELECT first.step::double precision AS place, first.step, first.loss
@@ -45,7 +45,7 @@ export async function summaryByName(queries: Queries, name: string): Promise<Run
   return row && summaryOf(row);
 }
 
-/** Summaries of runs by their ids, in that order, without those that are no longer there. */
+/** Summaries of runs by id, without runs that were deleted meanwhile. */
 export async function summariesOf(queries: Queries, ids: readonly number[]): Promise<Map<number, RunSummary>> {
   const rows = await queries.rows(`${SUMMARIES} WHERE runs.id = ANY($1::bigint[])`, ids);
   return new Map(rows.map((row) => [Number(row['id']), summaryOf(row)]));

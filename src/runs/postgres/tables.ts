@@ -3,10 +3,10 @@ import type { HistoryTables, TableName, TableRows } from '../tables.ts';
 import { PostgresDatabase } from './database.ts';
 import type { Parameter, Queries } from './database.ts';
 
-/** Connections of a copy: one reads, or one writes. */
+/** Connections of a copy, which only reads or only writes. */
 const CONNECTIONS = 1;
 
-/** Tables of a history in a database of PostgreSQL, whose schema is created when missing. */
+/** Tables of a history in a PostgreSQL database. A missing schema is created. */
 export class PostgresTables implements HistoryTables {
   readonly #database: PostgresDatabase;
 
@@ -33,7 +33,7 @@ export class PostgresTables implements HistoryTables {
       const found = await queries.first('SELECT count(*) AS runs FROM lossmeter.runs');
       if (Number(found!['runs']) > 0) throw new NotEmptyError(Number(found!['runs']));
       await fill((some) => insert(queries, some));
-      // The next numbers follow those of the rows.
+      // Sequences continue after the highest number in the copied rows.
       await queries.rows(nextOf("'lossmeter.changes'", 'steps', 'sequence'));
       await queries.rows(nextOf("pg_get_serial_sequence('lossmeter.runs', 'id')", 'runs', 'id'));
     });

@@ -42,7 +42,7 @@ export function writeChanges({ send }: Transaction, changes: Changeset, now: num
   }
   send(UPDATE_RUNS, ...columns([...changes.runs], ['run', 'batches', 'steps', 'nonFinite', 'ranks', 'series']), now);
   if (steps.length === 0) return;
-  // From here on until the commit no other recorder takes sequence numbers.
+  // From here until the commit, no other recorder takes sequence numbers.
   send(`SELECT pg_advisory_xact_lock(${SEQUENCE_LOCK})`);
   send(WRITE_STEPS, ...columns(steps, STEP_COLUMNS), now);
 }
@@ -68,7 +68,7 @@ const WRITE_SERIES = `INSERT INTO lossmeter.series (run, series, name, points)
 const INSERT_SCALARS = `INSERT INTO lossmeter.scalars (run, series, attempt, step, rank, value)
   SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::float8[])`;
 
-/** Columns of rows, each as one parameter. */
+/** Columns of rows, each as one array parameter. */
 function columns<Name extends string>(
   rows: readonly Readonly<Record<Name, null | number | string | Uint8Array>>[],
   names: readonly Name[],

@@ -25,10 +25,10 @@ const ADVICE: Readonly<Record<number, string>> = {
   26: RESTORE,
 };
 
-/** Codes of the operating system. */
+/** Error codes of the operating system for missing write access. */
 const NOT_WRITABLE = new Set(['EACCES', 'EPERM', 'EROFS']);
 
-/** Message of an error of SQLite, or of one that SQLite caused, with advice; the message of any other error. */
+/** Message of an error. Adds advice for an error of SQLite, an error with such a cause, and missing write access. */
 export function adviseOn(error: unknown): string {
   const { message, cause, code: systemCode } = error as NodeJS.ErrnoException;
   if (systemCode !== undefined && NOT_WRITABLE.has(systemCode)) return `${message}. ${WRITABLE}`;

@@ -9,7 +9,7 @@ import type { Statements } from './statements.ts';
 
 type Value = number | null;
 
-/** Steps of the attempt that hold, and after them those that were superseded. */
+/** SQL for the current steps of the attempt, and for its superseded steps. */
 const unionOf = (columns: string): string =>
   ['steps', 'superseded_steps']
     .map(
@@ -25,10 +25,10 @@ export class SqliteAttemptRows implements AttemptRows {
   readonly #statements: Statements;
   readonly #run: number;
   readonly #attempt: number;
-  /** Steps of the curve that may be of the attempt: other steps are not read. */
+  /** Range in which steps of the curve can belong to the attempt. Other steps of the curve are not read. */
   readonly #held: StepRange;
 
-  /** @param run id of the run @param live attempts of the run that are live */
+  /** @param run id of the run @param live live attempts of the run */
   constructor(statements: Statements, run: number, attempt: number, live: readonly Attempt[]) {
     this.#statements = statements;
     this.#run = run;

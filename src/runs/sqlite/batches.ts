@@ -11,7 +11,7 @@ const MOST_CHARACTERS = 192 * 1024;
 /** Characters of a batch as text, without its diagnostics: names, numbers, and the totals of its rank. */
 const FIXED_CHARACTERS = 320;
 
-/** Most steps without batches that a page passes over. */
+/** Most steps of a page: steps without batches take time, too. */
 const MOST_STEPS = 500;
 
 /**

@@ -39,7 +39,7 @@ export function openDatabase(path: string, access: Access = 'write'): DatabaseSy
 /** Use of a connection. */
 export type Access = 'write' | 'read';
 
-/** Pages that a reader keeps, in KiB: the losses of a run of a million steps. */
+/** Page cache of a reader, in KiB: enough for the losses of a run of a million steps. */
 const READER_CACHE_KIB = 32_768;
 
 /** Milliseconds that the thread of the store waits for a lock of another process. */
@@ -66,8 +66,8 @@ function requireWritable(path: string): void {
 }
 
 /**
- * Runs a transaction: all of it takes effect, or nothing. It takes the write lock at the beginning: taken later, it
- * could conflict with another writer.
+ * Runs a transaction, which takes effect completely or not at all. Takes the write lock at the beginning: a lock that is
+ * taken later could conflict with another writer.
  */
 export function inTransaction<T>(database: DatabaseSync, change: () => T): T {
   try {
@@ -82,7 +82,7 @@ export function inTransaction<T>(database: DatabaseSync, change: () => T): T {
 }
 
 /**
- * Runs a part of a transaction: all of the part takes effect, or nothing. The transaction continues after a failed
+ * Runs a part of a transaction, which takes effect completely or not at all. The transaction continues after a failed
  * part.
  */
 export function inSavepoint<T>(database: DatabaseSync, change: () => T): T {

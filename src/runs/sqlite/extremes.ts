@@ -8,7 +8,7 @@ const IS_NOT_FINITE = '(value IS NULL OR value <= -9e999 OR value >= 9e999)';
 /** Milliseconds after which a scan lets other calls run. */
 const TURN_MS = 5;
 
-/** Values that are read from the columns `step` and `value` of a bucket. */
+/** SQL that reads values from the columns `step` and `value` of a bucket. */
 interface Wanted {
   columns: string;
   /** Condition that selects rows. */
@@ -19,8 +19,8 @@ interface Wanted {
 type ReadBucket = (wanted: Wanted, bucket: StepRange, ...values: number[]) => (number | null)[];
 
 /**
- * Steps of each bucket: those with the least and the greatest finite value; the first and the last with a value that is
- * not finite. Other calls run between the buckets.
+ * Steps of each bucket. `finite`: the steps with the least and with the greatest finite value. `nonFinite`: the first and
+ * the last step with a non-finite value. Other calls run between the buckets.
  */
 export async function extremesOf(
   { from, to, width }: Buckets,

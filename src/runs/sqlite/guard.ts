@@ -61,7 +61,7 @@ export class WriteGuard {
   /**
    * Makes a change. On return the change is in the files at their paths; or `state` is `log_lost`, and the change is in
    * the log to be rescued.
-   * @param transaction makes all of the change, or nothing
+   * @param transaction makes the change completely or not at all
    */
   change<T>(kind: ChangeKind, transaction: () => T): T {
     return this.#watch(() => {
@@ -116,7 +116,7 @@ export class WriteGuard {
     }
   }
 
-  /** @returns false when the log was lost: the change is committed there, and must not be repeated */
+  /** @returns false when the log was lost: the change is committed in that log, and must not be repeated */
   #confirm(): boolean {
     try {
       this.#files.confirm();

@@ -28,7 +28,7 @@ interface LogState {
   copied: number;
 }
 
-/** The log or its index was removed, or the index was cut. The open connection still has the whole log: see rescue(). */
+/** Error for a removed log, or a removed or shortened index. The open connection still has the whole log: see rescue(). */
 export class LogLostError extends LossmeterError {
   constructor() {
     super('store_unavailable', LOG_LOST);
@@ -100,7 +100,7 @@ export class DatabaseFiles {
     this.#verifyLog((frames) => this.#log.isWhole(frames));
   }
 
-  /** Makes sure that a commit is in the files at their paths. Throws as verify does. */
+  /** Ensures that a commit is in the files at their paths. Throws the same errors as verify(). */
   confirm(): void {
     const log = this.#verifyFiles();
     this.#verifyLog((frames) => this.#log.hasFrame(frames));
@@ -108,7 +108,7 @@ export class DatabaseFiles {
   }
 
   /**
-   * Refuses all changes from now on, as for a file that was overwritten.
+   * Rejects all later changes, as for a file that was overwritten.
    * @param found description of the damage
    */
   condemn(found: string): void {
@@ -127,8 +127,8 @@ export class DatabaseFiles {
   }
 
   /**
-   * Copies a log that lost its name into the database file, which then has all commits. Leaves an overwritten file as
-   * it is, such as a restored backup.
+   * Copies a log that lost its name into the database file, which then has all commits. Does not change an overwritten
+   * file, such as a restored backup.
    * @throws LossmeterError store_unavailable for an overwritten file, or when another process prevents the copy
    */
   rescue(): void {
@@ -165,7 +165,7 @@ export class DatabaseFiles {
     if (index.size < this.#indexBytes) {
       // SQLite has the index mapped: access to a missing page ends the process with SIGBUS. SQLite rebuilds an index of
       // zeros.
-      // Through a descriptor that stays open: to close one drops all locks of the process on the file.
+      // Uses a descriptor that stays open, because closing one drops all locks of the process on the file.
       this.#index ??= this.#facts.indexDescriptor ?? openSync(`${this.#path}-shm`, 'r+');
       ftruncateSync(this.#index, this.#indexBytes);
       throw new LogLostError();
@@ -231,7 +231,7 @@ export class DatabaseFiles {
     }
   }
 
-  /** Accepts the file that was moved back: the log is in it. */
+  /** Accepts the file that was moved back: it contains the commits of the log. */
   #unseal(main: FileState): void {
     this.#isSealed = false;
     this.#main = main;
@@ -268,7 +268,7 @@ function isUnchanged(now: FileState, before: FileState): boolean {
 }
 
 /**
- * Makes sure that the index of a log can be read: SQLite has it mapped, and access to a missing page ends the process.
+ * Ensures that the index of a log can be read: SQLite has it mapped, and access to a missing page ends the process.
  * @param path of the database file
  * @throws LogLostError
  */

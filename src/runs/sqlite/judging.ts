@@ -5,12 +5,12 @@ import { STEP_COLUMNS, toStep } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Statements } from './statements.ts';
 
-/** The least of the last ORDINARY_WINDOW losses before a step. Reading one minimum is faster than returning 64 losses. */
+/** SQL for the least of the last ORDINARY_WINDOW losses before a step. Reading it is faster than returning 64 losses. */
 const leastBefore = (run: string, step: string): string => `(SELECT min(loss) FROM (
     SELECT loss FROM steps before WHERE before.run = ${run} AND before.step < ${step} AND loss IS NOT NULL
     ORDER BY before.step DESC LIMIT ${ORDINARY_WINDOW})) AS least_before`;
 
-/** Columns of a step that Judge.one() reads: those of `toStep`, and the least loss before the step. */
+/** Columns of a step that Judge.one() reads: the columns of `toStep`, and the least loss before the step. */
 export const JUDGED_COLUMNS = `${STEP_COLUMNS}, ${leastBefore('steps.run', 'steps.step')}`;
 
 const LEAST_BEFORE = `SELECT ${leastBefore('?', '?')}`;
@@ -23,7 +23,7 @@ interface LossesBefore {
 
 const NOTHING: LossesBefore = { step: 0, losses: [] };
 
-/** Compares steps of a run with the other steps and ranks, in one state of the database. */
+/** Compares steps of a run with the other steps and ranks, in one snapshot of the database. */
 export class Judge {
   readonly #statements: Statements;
   readonly #run: number;
@@ -48,7 +48,7 @@ export class Judge {
   /** Judges a single step. @param row with JUDGED_COLUMNS */
   one(row: Row): CurvePoint {
     const point = toStep(row);
-    // A loss that can be no spike is compared with none: no losses before it are read.
+    // Reads the losses before the step only when its loss can be a spike.
     const before = mayBeSpike(point.loss, row['least_before']) ? this.#lossesBefore(point.step) : [];
     return judged(point, before, this.expectedRanks);
   }
@@ -63,7 +63,7 @@ export class Judge {
   }
 }
 
-/** Finite losses of the last steps before a step, in their order. @param run id of the run @param from first step of them */
+/** Finite losses of the last steps before a step, in their order. @param run id of the run @param from first step to read */
 function lossesBefore(statements: Statements, run: number, step: number, from = 0): number[] {
   const rows = statements.arrays(
     'SELECT loss FROM steps WHERE run = ? AND step >= ? AND step < ? AND loss IS NOT NULL ORDER BY step DESC LIMIT ?',
@@ -81,7 +81,7 @@ function mayBeSpike(loss: number, leastBefore: Row[string] | undefined): boolean
   return leastBefore < (loss > 0 ? loss / ORDINARY_RATIO : loss);
 }
 
-/** Finite losses that a loss is compared with; none where it can be no spike. */
+/** Finite losses that a loss is compared with; empty when it cannot be a spike. */
 export function comparedLosses(statements: Statements, run: number, step: number, loss: number): number[] {
   const row = statements.get(LEAST_BEFORE, run, step);
   return mayBeSpike(loss, row!['least_before']) ? lossesBefore(statements, run, step) : [];

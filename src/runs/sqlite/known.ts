@@ -1,4 +1,4 @@
-/** Facts about the history of recordings. */
+/** Facts of the history about recordings. */
 import { withKeptRows } from '../disagreement/row-losses.ts';
 import { NO_RUN } from '../known-recording.ts';
 import type { KnownRecording, KnownScalar } from '../known-recording.ts';
@@ -11,12 +11,12 @@ import { REMOVED_PATTERN } from './removal.ts';
 import { seriesOf } from './scalars.ts';
 import type { Statements } from './statements.ts';
 
-/** A run as recordings find it. */
+/** Facts about the run of some recordings, before they are written. */
 interface KnownRun {
   id: number;
   expectedRanks: number | null;
   series: number;
-  /** The only attempt, and the last step with a batch: what is later is new. */
+  /** The only attempt, and the last step with a batch: later batches are new. Undefined without exactly one attempt. */
   only: { attempt: number; firstStep: number; lastStep: number } | undefined;
 }
 
@@ -25,7 +25,7 @@ export class History {
   readonly #statements: Statements;
   readonly #now: number;
   readonly #runs = new Map<string, KnownRun>();
-  /** Numbers of series by run and name: of many items, most have the same names. */
+  /** Numbers of series by run and name, cached because most recordings have the same names. */
   readonly #series = new Map<string, number>();
 
   /** @param now in milliseconds since 1970 */
@@ -154,7 +154,7 @@ export class History {
   }
 }
 
-/** Attempt that holds at a step: of the attempts that are live, the last that began at it or before it. */
+/** Current attempt at a step: the last live attempt that began at or before the step. */
 export function attemptAt(statements: Statements, run: number, step: number): number | undefined {
   const row = statements.get(
     'SELECT attempt FROM attempts WHERE run = ? AND first_step <= ? AND live = 1 ORDER BY first_step DESC LIMIT 1',
@@ -170,7 +170,7 @@ export function createRun(statements: Statements, run: string, now: number, crea
   return Number(statements.get(sql, run, now, now, creator?.owner ?? null)!['id']);
 }
 
-/** @throws LossmeterError quota_exceeded when a new run would be one too many */
+/** @throws LossmeterError quota_exceeded when a new run would exceed the quota of its creator */
 export function requireQuota(statements: Statements, run: string, creator: Creator | undefined): void {
   if (creator !== undefined && isOverQuota(statements, creator)) throw overQuota(run, creator);
 }

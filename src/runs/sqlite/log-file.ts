@@ -7,10 +7,10 @@ import { closeSync, openSync, readSync } from 'node:fs';
 const HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 
-/** First four bytes of a log; the lowest bit tells the byte order of checksums. */
+/** First four bytes of a log with little-endian checksums. With big-endian checksums, the lowest bit is 1. */
 const MAGIC = 0x377f0682;
 
-/** Frames that are read at a time. */
+/** Frames per read. */
 const FRAMES_AT_ONCE = 64;
 
 /** Running checksum of a log. */
@@ -24,8 +24,8 @@ interface Header {
 }
 
 /**
- * A write-ahead log of SQLite, read independently of SQLite. POSIX locks are on other files, so closing this one is
- * safe.
+ * A write-ahead log of SQLite, read independently of SQLite. SQLite locks other files, so closing this one drops no POSIX
+ * locks.
  */
 export class LogFile {
   readonly #descriptor: number;

@@ -12,9 +12,9 @@ import type { Statements } from './statements.ts';
 import { writeChanges } from './write-changes.ts';
 
 /**
- * Records in the order given, in one transaction. When the values of one are refused, each is recorded in a transaction of
- * its own.
- * @throws LossmeterError store_unavailable, SqliteError: then none is recorded
+ * Records in the given order, in one transaction. When SQLite rejects the values of one, records each in its own
+ * transaction.
+ * @throws LossmeterError store_unavailable, SqliteError; then none is recorded
  */
 export function recordBatches(
   statements: Statements,
@@ -24,7 +24,7 @@ export function recordBatches(
   try {
     return statements.transaction(() => recordIn(statements, recordings, now));
   } catch (error) {
-    // A fault of the disk or of the file fails all of them.
+    // A fault of the disk or of the file fails all recordings.
     if (isOfDatabase(error)) throw error;
     if (recordings.length === 1) return [{ failure: packFailure(error) }];
   }
@@ -38,7 +38,7 @@ function recordIn(
 ): RecordOutcome<Failure>[] {
   const outcomes: RecordOutcome<Failure>[] = [];
   const budget = { left: MOST_DROPPED };
-  // Nearly always one round: another begins where a recording changes what is known of those that follow.
+  // One round is nearly always enough. A recording that changes the facts about later recordings begins another round.
   while (outcomes.length < recordings.length) {
     const changes = new Changeset();
     const end = decide(new History(statements, now).read(recordings.slice(outcomes.length)), changes, outcomes);
@@ -55,7 +55,7 @@ function recordIn(
 const SUPERSEDED = TABLES.superseded_steps.columns.join(', ');
 
 /**
- * Drops steps of lower attempts from a given one on, because its trainer resumed before them: they become superseded
+ * Drops the steps of lower attempts from a given step on, because the trainer resumed before them. They become superseded
  * steps. Attempts ascend with the steps, so the steps to drop come first.
  * @returns true when no such step is left
  */

@@ -3,14 +3,14 @@ import { TABLES, TABLES_OF_RUNS } from '../tables.ts';
 import type { TableName } from '../tables.ts';
 import type { Statements } from './statements.ts';
 
-/** Bounds of one transaction's removal: rows, and bytes of diagnostics. */
+/** Bounds of one transaction: deleted rows, and bytes of their long columns. */
 const MOST_ROWS = 1000;
 const MOST_BYTES = 2 ** 20;
 
-/** Pattern of these names. */
+/** GLOB pattern for the names of runs during their removal. */
 export const REMOVED_PATTERN = `${REMOVED}*`;
 
-/** Bytes of the long texts of a row, for tables that have them. */
+/** SQL expressions for the bytes of the long column of a row, for tables that have one. */
 const BYTES: Partial<Record<TableName, string>> = {
   batches: 'ifnull(octet_length(diagnostics), 0)',
   row_losses: 'octet_length(losses)',
@@ -24,13 +24,13 @@ export function unlink(statements: Statements, run: number): void {
 }
 
 /**
- * Unlinks the run that was not recorded into for the longest time.
- * @param before time since which no batch was recorded and no state was said
+ * Unlinks the run with the oldest last recording.
+ * @param before time in milliseconds since 1970; the last recording and the last said state of the run must be earlier
  * @returns its name; undefined when there is no such run
  */
 export function unlinkOldest(statements: Statements, before: number): string | undefined {
   return statements.transaction(() => {
-    // Each part follows an index.
+    // Each part uses an index.
     const oldest = ['steps > 0', 'steps = 0'].map(
       (part) => `SELECT * FROM (SELECT id, name, updated_at FROM runs
         WHERE ${part} AND updated_at < ?1 AND ifnull(said_at, 0) < ?1 AND name NOT GLOB ?2 ORDER BY updated_at LIMIT 1)`,
@@ -44,13 +44,13 @@ export function unlinkOldest(statements: Statements, before: number): string | u
   }, 'shrinking');
 }
 
-/** Bytes of the pages of the file that are used. */
+/** Bytes of the used pages of the file. */
 export function sizeOf(statements: Statements): number {
   const valueOf = (name: string): number => Number(statements.get(`SELECT * FROM pragma_${name}`)![name]);
   return (valueOf('page_count') - valueOf('freelist_count')) * valueOf('page_size');
 }
 
-/** A run that is unlinked and not yet purged. */
+/** Id of a run that is unlinked and not yet purged; undefined when there is none. */
 export function unlinked(statements: Statements): number | undefined {
   const row = statements.get('SELECT id FROM runs WHERE name GLOB ? LIMIT 1', REMOVED_PATTERN);
   return row && Number(row['id']);
@@ -58,7 +58,7 @@ export function unlinked(statements: Statements): number | undefined {
 
 /**
  * Deletes some rows of a removed run in one short transaction, and the run itself after its last rows.
- * @returns true while there are more
+ * @returns true until the run itself is deleted
  */
 export function purgeSome(statements: Statements, run: number): boolean {
   return statements.transaction(() => {

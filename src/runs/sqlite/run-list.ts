@@ -15,7 +15,7 @@ import { summarize } from './summary.ts';
 const TURN_MS = 1;
 
 interface Order {
-  /** Conditions for rows after a place, with their parameters as keys. Each condition uses an index. */
+  /** SQL conditions for rows after a place, whose keys are the parameters. Each condition uses an index. */
   ranges: readonly string[];
   by: string;
   /** A place before all runs. */
@@ -26,7 +26,7 @@ interface Order {
 const FIRST = Number.MAX_SAFE_INTEGER;
 const idOf = (row: Row): number => Number(row['id']);
 
-/** Each order follows indexes, so a page does not read the pages before it. */
+/** Each order uses indexes, so a page does not read the pages before it. */
 const ORDERS: Readonly<Record<RunSort, Order>> = {
   newest: { ranges: ['id < ?1'], by: 'id DESC', start: [FIRST], placeOf: (row) => [idOf(row)] },
   oldest: { ranges: ['id > ?1'], by: 'id', start: [0], placeOf: (row) => [idOf(row)] },
@@ -103,11 +103,11 @@ async function countRuns(statements: Statements, query: RunQuery, now: number): 
   return counts;
 }
 
-/** Statement that finds the runs of a query, and the test of the rows that it returns. */
+/** Statement that finds the runs of a query, and the exact test of the rows that it returns. */
 interface Selection {
   order: Order;
   sql: string;
-  /** Parameters behind those of the place. */
+  /** Parameters after the keys of the place. */
   texts: string[];
   matches: (row: Row) => boolean;
 }
@@ -128,7 +128,7 @@ function selectionOf(query: RunQuery, now: number): Selection {
 }
 
 /**
- * Passes the matching runs on, in their order, in turns.
+ * Passes the matching runs to `take`, in their order. Yields the thread after each turn.
  * @param take returns false to end the scan
  */
 async function scan(
@@ -143,7 +143,7 @@ async function scan(
     if (place !== undefined) await nextTurn();
   }
 
-  /** Returns the place of the last run of the page; undefined at the end. */
+  /** Reads runs for one turn. Returns the place of the last run; undefined at the end of the scan. */
   function scanTurn(rows: Iterable<Row>): RunPlace | undefined {
     const end = performance.now() + TURN_MS;
     for (const row of rows) {

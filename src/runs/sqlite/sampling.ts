@@ -26,7 +26,7 @@ interface Extreme {
 /**
  * Picks the steps that show the shape of a curve. These are the first and the last step; the non-finite steps, or the
  * ends of groups of them; and the least and the greatest loss of buckets with equally many finite losses. When not all
- * fit, non-finite steps get half of the points, or more when the finite steps need fewer. Each turn reads one state of
+ * fit, non-finite steps get half of the points, or more when the finite steps need fewer. Each turn reads one snapshot of
  * the database; steps that vanish between two turns are left out.
  * @param run id of the run
  * @param maxPoints largest number of steps, at least 4
@@ -44,7 +44,7 @@ export async function pickSteps(
   const picked = new Set([some[0]!, last]);
   const left = maxPoints - picked.size;
   const nonFinite = await sampler.count(NON_FINITE);
-  // For a whole run of finite steps, the run's row has their number.
+  // For a whole run without non-finite steps, the run's row has the number.
   const known = nonFinite === 0 ? sampler.stepsOfWhole() : undefined;
   const finite = known ?? (await sampler.count(FINITE));
   const share = shareOfNonFinite(left, { nonFinite, finite });
@@ -138,7 +138,7 @@ class Sampler {
   }
 
   /**
-   * All steps of a kind in equally large groups, each in pieces.
+   * All steps of a kind in equally large groups. Each group is a list of pieces.
    * @param isDense true when all steps from the first to the last are of the kind
    */
   async *#groups(kind: Kind, size: number, isDense = false): AsyncGenerator<Piece[]> {
@@ -154,7 +154,7 @@ class Sampler {
         const first = this.#row(sql, from, end, 0)[0];
         return typeof first === 'number' ? { first, last: this.#row(sql, first, end, count - 1)[0] ?? end } : undefined;
       });
-      // A trainer has resumed before these steps.
+      // The steps vanished, because a trainer resumed before them.
       if (piece === undefined) break;
       const { last } = piece;
       group.push(piece);

@@ -8,8 +8,8 @@ export interface FileIdentity {
 }
 
 /**
- * Facts about the files of a store, in memory that all its threads share. They outlive a thread: its successor must
- * find the same file, and remember damage found before.
+ * Facts about the files of a store, in memory that all its threads share. They outlive a thread: its successor must open
+ * the same file, and must know of damage that was found before.
  */
 export class SharedFacts {
   /** Memory to pass to a thread. */
@@ -49,7 +49,7 @@ export class SharedFacts {
     Atomics.store(this.#isLogLost, 0, Number(isLost));
   }
 
-  /** Descriptor of the index of the log, which stays open as long as any connection. */
+  /** Descriptor of the index of the log, which stays open as long as any connection is open. */
   get indexDescriptor(): number | undefined {
     return Atomics.load(this.#indexDescriptor, 0) || undefined;
   }

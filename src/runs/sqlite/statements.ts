@@ -52,7 +52,7 @@ export class Statements {
   }
 
   /**
-   * Runs several statements on one state of the database: all or none of them see a change of another connection.
+   * Runs several statements on one snapshot of the database: all or none of them see a change of another connection.
    * @param read synchronous: an open snapshot prevents copying the log into the file
    */
   snapshot<T>(read: () => T): T {

@@ -29,7 +29,7 @@ export async function readStepPage(
     const missing = point.complete ? [] : await missingRanks(statements, run, step, expectedRanks);
     const page = statements.snapshot(() => readPage(statements, run, from, limit));
     if (page === undefined) return undefined;
-    // A trainer resumed meanwhile: the counts belong to the former attempt.
+    // Repeats the reads when a trainer resumed meanwhile: the counts belong to the former attempt.
     if (page.point.attempt !== point.attempt) continue;
     return { ...page, batches, missingRanks: page.point.complete ? [] : missing };
   }
@@ -46,7 +46,7 @@ function readPoint(
   return { point: judge.one(row), expectedRanks: judge.expectedRanks };
 }
 
-/** Reads the part of a page whose time is bounded. */
+/** Reads the parts of a page that take bounded time. */
 function readPage(
   statements: Statements,
   run: number,

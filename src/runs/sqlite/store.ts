@@ -77,7 +77,7 @@ export class SqliteStore implements RunStore, FactStore {
   }
 
   /**
-   * Opens a file, which must be the one that was opened first.
+   * Opens a file, which must be the file that was opened first.
    * @throws OpenError
    */
   static open({ path, access, facts }: { path: string; access: Access; facts: SharedFacts }): SqliteStore {
@@ -339,7 +339,7 @@ export class SqliteStore implements RunStore, FactStore {
     return points ?? [];
   }
 
-  /** Ends a purge early. The next start continues it. */
+  /** Stops a purge early. The next start of the store continues it. */
   stopPurge(): void {
     this.#isClosing = true;
   }
@@ -361,7 +361,7 @@ export class SqliteStore implements RunStore, FactStore {
     }
   }
 
-  /** Reads a run in one state of the database; undefined for an unknown run. */
+  /** Reads a run in one snapshot of the database; undefined for an unknown run. */
   #read<T>(run: string, read: (id: number) => T): T | undefined {
     return this.#statements.snapshot(() => {
       const id = this.#idOf(run);

@@ -4,7 +4,7 @@ import { TABLES } from '../tables.ts';
 import type { TableName } from '../tables.ts';
 import type { Statements } from './statements.ts';
 
-/** Statement that writes a whole row, in place of one with its key. */
+/** Statements that insert a row or replace the row with the same key, by table. */
 const REPLACE = Object.fromEntries(
   Object.entries(TABLES).map(([table, { columns }]) => [
     table,
@@ -76,7 +76,7 @@ export function writeChanges(statements: Statements, changes: Changeset, now: nu
   }
 }
 
-/** Writes steps, whose ranks are written before them. */
+/** Writes steps. Their ranks must be written before. */
 function writeSteps(statements: Statements, steps: readonly ChangedStep[], now: number): void {
   if (steps.length === 0) return;
   const row = statements.get('UPDATE sequence SET value = value + ? RETURNING value', steps.length);

@@ -13,7 +13,7 @@ import type { ArgumentsOf, Method, ReplyOf, StoreCall, StoreReply, StoreWorkerDa
  */
 const MAX_HEAP_MB = 256;
 
-/** Most calls that the thread works on in turn: a long call lets others run between its pages. */
+/** Most concurrent calls of the thread: a long call lets other calls run between its pages. */
 const MOST_CALLS = 1024;
 
 /** A thread with a connection of its own to the database. A lost thread is replaced. */
@@ -35,14 +35,14 @@ export class StoreThread {
     replaceLostThreads(this.#piscina, () => this.#run({ method: 'begin', args: [] }));
   }
 
-  /** Current thread; undefined while it is replaced. */
+  /** The current thread; empty while it is being replaced. */
   get threads(): readonly Worker[] {
     return this.#piscina.threads;
   }
 
   /**
    * Runs a method of the store in the thread.
-   * @throws LossmeterError store_unavailable when the thread is lost meanwhile, and what the method throws
+   * @throws LossmeterError store_unavailable when the thread is lost meanwhile; errors of the method
    */
   async call<M extends Method>(method: M, ...args: ArgumentsOf<M>): Promise<ReplyOf<M>> {
     const run = (): Promise<unknown> => this.#run({ method, args });
@@ -56,7 +56,7 @@ export class StoreThread {
     await this.#run({ method: 'open', args: [] });
   }
 
-  /** Opens a database again that was closed. @throws LossmeterError store_unavailable */
+  /** Reopens a closed database. @throws LossmeterError store_unavailable */
   async reopen(): Promise<void> {
     await this.#run({ method: 'reopen', args: [] });
   }

@@ -23,7 +23,7 @@ export class ThreadedStore implements RunStore {
   /** Pages of the history as text, made in the thread. */
   readonly pages: Pages;
   #opening: Promise<void> | undefined;
-  /** The database was inspected when it was opened. */
+  /** Time of the next inspection. Opening the database inspects it, too. */
   #nextInspection = performance.now() + INSPECTION_MS;
 
   /**

@@ -22,8 +22,8 @@ export type ReplyOf<M extends Method> = Methods[M] extends (...args: never[]) =>
 
 export interface StoreCall {
   /**
-   * Name of a method, or of work on the database itself: `open` brings its schema up to date, `reopen` opens it again
-   * after `close`. `begin` does nothing: it starts a thread.
+   * Name of a method of the store, or of a call about the database itself: `open` brings its schema up to date, `reopen`
+   * opens it again after `close`. `begin` only starts a thread.
    */
   method: Method | 'begin' | 'open' | 'reopen' | 'close';
   args: unknown[];

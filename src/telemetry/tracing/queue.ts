@@ -4,10 +4,11 @@ import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import { ATTR_HTTP_RESPONSE_STATUS_CODE } from '@opentelemetry/semantic-conventions';
 
 /**
- * Spans that wait for their export: a bounded number, which drops what is beyond. The variables OTEL_BSP_… set it.
+ * Bounded queue of spans that wait for export; it drops further spans. The variables OTEL_BSP_… configure it.
  *
  * @fastify/otel marks the span of every refused request as failed, with the text of the error, which may quote a value of
- * the request. OpenTelemetry's conventions want neither for a fault of the client: the status follows that of HTTP.
+ * the request. By OpenTelemetry's conventions a fault of the client is not a failure of the span, so this queue sets the
+ * status by the HTTP status, without a text.
  */
 export class SpanQueue extends BatchSpanProcessor {
   override onEnd(span: ReadableSpan): void {

@@ -2,10 +2,10 @@ import { DiagLogLevel, diag } from '@opentelemetry/api';
 import { setGlobalErrorHandler } from '@opentelemetry/core';
 import type { FastifyBaseLogger } from 'fastify';
 
-/** Milliseconds between two log lines about a collector that does not take spans. */
+/** Minimum interval between two log lines of the SDK, in milliseconds. */
 const REPORT_MS = 60_000;
 
-/** Warnings and errors of the SDK: all that come before there is a log, then one a minute. */
+/** Logs warnings and errors of the SDK: all of them from before there is a log, then at most one per minute. */
 export class Reports {
   readonly #early: string[] = [];
   #log: FastifyBaseLogger | undefined;
@@ -23,13 +23,13 @@ export class Reports {
     });
   }
 
-  /** Logs what came so far, and what will come. */
+  /** Logs the earlier and all later reports. */
   to(log: FastifyBaseLogger): void {
     this.#log = log;
     for (const text of this.#early.splice(0)) log.warn(text);
   }
 
-  /** @param parts as the SDK gives them: a component gives its name first, and objects with its message */
+  /** @param parts arguments of the SDK's logger: components give their name first, and may add objects */
   #report(parts: readonly unknown[]): void {
     const text = `tracing: ${parts.filter((part) => typeof part === 'string').join(': ')}`;
     if (this.#log === undefined) this.#early.push(text);

@@ -11,15 +11,15 @@ import {
 } from '@opentelemetry/semantic-conventions';
 import type { FastifyRequest } from 'fastify';
 
-/** Size of the request's body. The conventions list it as in development, and the package does not export it. */
+/** Attribute for the size of the request body. It is in development, so the conventions' package does not export it. */
 const ATTR_HTTP_REQUEST_BODY_SIZE = 'http.request.body.size';
 
-/** Methods that OpenTelemetry's conventions know; others are named `_OTHER`. */
+/** Methods of OpenTelemetry's conventions; other methods are reported as `_OTHER`. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH', 'QUERY']);
 
 /**
- * Describes the span of a request by OpenTelemetry's conventions for HTTP servers. The path is without its query, which
- * may hold a secret.
+ * Describes the span of a request by OpenTelemetry's conventions for HTTP servers. The query is left out of the path,
+ * because it may contain a secret.
  */
 export function describeRequest(span: Span, request: FastifyRequest): void {
   const { method, headers } = request;

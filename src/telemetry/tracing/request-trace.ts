@@ -9,8 +9,8 @@ interface SpanIds {
 /** The span of a request. */
 export interface RequestTrace {
   readonly ids: SpanIds;
-  /** The ids as an exemplar of metrics; undefined where the span is not recorded. */
+  /** The ids as an exemplar of metrics; undefined when the span is not recorded. */
   readonly exemplar: SpanIds | undefined;
-  /** Notes the code of the problem that the request is answered with. */
+  /** Records the code of the problem in the answer. */
   refused: (code: ErrorCode, status: number) => void;
 }

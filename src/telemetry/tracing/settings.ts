@@ -1,4 +1,4 @@
-/** Settings of tracing that this service reads itself; the SDK reads all others of OpenTelemetry's variables. */
+/** Settings of tracing that this service reads itself. The SDK reads OpenTelemetry's other variables. */
 export interface TracingSettings {
   protocol: (typeof PROTOCOLS)[number];
 }
@@ -10,7 +10,7 @@ const PROPAGATORS = ['tracecontext', 'baggage', 'none'] as const;
 
 /**
  * Reads OpenTelemetry's standard variables. Tracing is off unless an endpoint or an exporter is set.
- * @returns undefined where tracing is off
+ * @returns undefined when tracing is off
  * @throws Error that names the variable and its valid values
  */
 export function tracingSettings(environment: NodeJS.ProcessEnv = process.env): TracingSettings | undefined {
@@ -32,7 +32,7 @@ function requireOneOf<T extends string>(name: string, value: string, valid: read
   return found;
 }
 
-/** Requires a URL of HTTP. Its value is not shown, because it may have a password. */
+/** Requires an HTTP URL. The error does not show the value, which may contain a password. */
 function requireUrl(name: string, value: string | undefined): void {
   if (value === undefined) return;
   const url = URL.parse(value);

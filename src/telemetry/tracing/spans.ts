@@ -12,7 +12,7 @@ import {
 import { LossmeterError } from '../../errors.ts';
 import type { DatabaseCall, Phase, Phases, SpanAttributes, SpanPlace, Tracer } from '../../tracing.ts';
 
-/** The span under way. */
+/** A span and its context. */
 class Place implements SpanPlace {
   readonly kind = 'span place';
   readonly context: Context;
@@ -24,7 +24,7 @@ class Place implements SpanPlace {
   }
 }
 
-/** Spans below that of the request under way. A request that is not sampled, or was answered, gets none. */
+/** Makes spans below the span of the current request. A request that is not sampled, or was answered, gets no spans. */
 export class RequestTracer implements Tracer {
   readonly #maker: SpanMaker;
 
@@ -74,7 +74,7 @@ export class RequestTracer implements Tracer {
     work: () => Promise<T>,
   ): Promise<T> {
     const [first, ...others] = places.filter((place) => place instanceof Place);
-    // The queue may still run in the context of a request that was answered.
+    // The queue may still run in the context of an answered request.
     if (first === undefined) return context.with(trace.deleteSpan(context.active()), work);
     const options = {
       attributes: withoutUndefined(attributes),
@@ -133,7 +133,7 @@ async function within<T>(
   }
 }
 
-/** Says that a span failed, by the kind of error. Its message may quote a value of the request. */
+/** Marks a span as failed, with the kind of the error. The message is left out: it may quote a value of the request. */
 function markFailed(span: Span, error: unknown): void {
   span.setStatus({ code: SpanStatusCode.ERROR });
   span.setAttribute(ATTR_ERROR_TYPE, error instanceof LossmeterError ? error.code : (error as Error).name);

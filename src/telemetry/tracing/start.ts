@@ -1,4 +1,4 @@
-/** Tracing with OpenTelemetry. Only src/main.ts imports this file, and only where tracing is on. */
+/** Tracing with OpenTelemetry. Only src/main.ts imports this file, and only when tracing is on. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FastifyOtelInstrumentation } from '@fastify/otel';
 import { W3CTraceContextPropagator } from '@opentelemetry/core';
@@ -15,7 +15,7 @@ import { describeRequest } from './request-span.ts';
 import type { TracingSettings } from './settings.ts';
 import { RequestTracer } from './spans.ts';
 
-/** Most milliseconds that the process waits at its end for the collector. */
+/** Maximum time that the process waits for the collector at its end, in milliseconds. */
 const FLUSH_MS = 3000;
 
 /** Tracing of the process. */
@@ -24,17 +24,17 @@ export interface Tracing {
   readonly plugin: FastifyPluginCallback;
   /** Logs faults of the export. */
   reportTo: (log: FastifyBaseLogger) => void;
-  /** Sends what is left, within a bounded time. */
+  /** Sends the remaining spans, within FLUSH_MS. */
   end: () => Promise<void>;
 }
 
 /**
  * Starts tracing for the process. The SDK reads OpenTelemetry's variables: the endpoint, the sampler, the queue, the
  * resource.
- * @param isProbe true for the path of requests that get no span
+ * @param isProbe true for paths whose requests get no span
  */
 export async function startTracing(settings: TracingSettings, isProbe: (path: string) => boolean): Promise<Tracing> {
-  // First of all: the SDK reports values of variables that it ignores when it reads them.
+  // Created first, because the SDK reports invalid values of variables while it reads them.
   const reports = new Reports();
   const named = resourceFromAttributes({ [ATTR_SERVICE_NAME]: 'lossmeter', [ATTR_SERVICE_VERSION]: VERSION });
   const provider = new NodeTracerProvider({
@@ -48,7 +48,7 @@ export async function startTracing(settings: TracingSettings, isProbe: (path: st
   const instrumentation = new FastifyOtelInstrumentation({
     ignorePaths: ({ url }) => isProbe(url.split('?', 1)[0]!),
     requestHook: describeRequest,
-    // The steps of an evaluation have spans of their own. Errors may quote values of a request.
+    // Evaluations make their own spans. Exceptions are not recorded, because they may quote values of a request.
     instrumentHooks: false,
     instrumentHandler: false,
     recordExceptions: false,

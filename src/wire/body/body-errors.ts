@@ -7,7 +7,7 @@ export function truncated(what: string, expected: number, came: number): Lossmet
   );
 }
 
-/** @param bytes that came behind the end */
+/** @param bytes number of bytes received after the end */
 export function trailing(bytes: number): LossmeterError {
   return new LossmeterError('malformed_body', `at least ${bytes} bytes follow the end of the request`);
 }

@@ -4,27 +4,27 @@ import { bodyTooLong, clientClosed } from './content-encoding.ts';
 import type { Bytes } from '../decoding.ts';
 import { KIND_BYTES } from './file-kind.ts';
 
-/** Bytes, and chunks, that may wait unread before the source is paused: a sender may cut its body into single bytes. */
+/** Bytes and chunks that may be buffered before the source is paused. Chunks count because they may be single bytes. */
 const HIGH_WATER_BYTES = 1 << 20;
 const HIGH_WATER_CHUNKS = 1024;
 
 export interface ReaderOptions {
-  /** Says what an error of the stream means. */
+  /** Converts an error of the stream. */
   explain?: (cause: Error) => LossmeterError;
-  /** Told what has come in all; what it throws ends the reading. */
+  /** Called with the number of bytes received so far. Throws to end the reading. */
   check?: (received: number) => void;
-  /** Bytes that may wait unread before the source is paused. */
+  /** Bytes that may be buffered before the source is paused. */
   aheadBytes?: number | undefined;
-  /** Bytes that come in all, where HTTP has said so: behind them the end need not be waited for. */
+  /** Length of the body, if HTTP announces it. The reader then ends after the last byte, without waiting for the end event. */
   length?: number | undefined;
 }
 
-/** Stands where a chunk was, so that it can be collected. */
+/** Replaces a consumed chunk, so that the chunk can be garbage-collected. */
 const CONSUMED = new Uint8Array(0);
 
 /**
- * Reads a stream of bytes on demand. Chunks are handed on without copying; when the reader does not keep up the stream
- * is paused, so that TCP holds the sender back. Never destroys the stream: the rest may have to be drained.
+ * Reads a stream of bytes on demand, without copying chunks. Pauses the stream when too many bytes are buffered, so that TCP
+ * applies back-pressure to the sender. Never destroys the stream: the caller may have to drain the rest.
  */
 export class ByteReader implements Bytes {
   readonly #stream: Readable;
@@ -33,7 +33,7 @@ export class ByteReader implements Bytes {
   readonly #check: (received: number) => void;
   readonly #aheadBytes: number;
   readonly #length: number | undefined;
-  /** Unread chunks: those from #head on. Taking from the front of an array would cost its length. */
+  /** Chunks; those from index #head on are unread. Removing the first element of an array would take linear time. */
   #chunks: Uint8Array[] = [];
   #head = 0;
   #buffered = 0;
@@ -43,7 +43,7 @@ export class ByteReader implements Bytes {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  /** @param maxBytes bound on the whole body */
+  /** @param maxBytes limit of the whole body */
   constructor(
     stream: Readable,
     maxBytes: number,
@@ -67,12 +67,12 @@ export class ByteReader implements Bytes {
     return this.#received;
   }
 
-  /** The first bytes: they show the kind of a file that is no request. */
+  /** First bytes of the body. They identify the kind of a file that was sent instead of a request. */
   get beginning(): Uint8Array {
     return this.#beginning;
   }
 
-  /** True while it waits for bytes. */
+  /** True while a caller waits for bytes. */
   get isWaiting(): boolean {
     return this.#wake !== undefined;
   }
@@ -82,13 +82,13 @@ export class ByteReader implements Bytes {
     this.#fail(error);
   }
 
-  /** Stops reading; the stream goes on to belong to the caller. */
+  /** Stops reading. The caller keeps the stream. */
   detach(): void {
     this.#stream.off('data', this.#onData);
     this.#stream.off('end', this.#onEnd);
     this.#stream.off('close', this.#onClose);
     this.#clear();
-    // The error listener stays: a client that leaves must not end the process.
+    // The error listener stays: an error of the connection would otherwise end the process.
   }
 
   get here(): Uint8Array | undefined {
@@ -96,11 +96,11 @@ export class ByteReader implements Bytes {
   }
 
   get ended(): boolean {
-    // A failure is no end: whoever asks for more gets it.
+    // After a failure the body has not ended: more() throws the failure.
     return this.#failure === undefined && this.#ended && this.#head === this.#chunks.length;
   }
 
-  /** Resolves when there is more to read, or the end has come. @throws Error that the stream ended with */
+  /** Resolves when bytes are available or the body has ended. @throws Error that ended the reading */
   async more(): Promise<void> {
     while (this.here === undefined && !this.#ended && this.#failure === undefined) {
       await new Promise<void>((wake) => {

@@ -6,16 +6,16 @@ import { free } from '../../tensor/memory.ts';
 import type { HeldBytesAccount } from './held-bytes.ts';
 import { MAX_WINDOW_LOG, ZstdFrames } from './zstd-frames.ts';
 
-/** Bytes that a decoder hands on at a time: large enough to be held without a copy. */
+/** Largest chunk that a decoder emits. HeldRuns keeps chunks of this size without a copy. */
 const CHUNK_BYTES = 65_536;
 
-/** Decoded bytes that may wait unread, on top of the chunk that is being decoded. */
+/** Decoded bytes that may be buffered unread, in addition to the chunk that is being decoded. */
 const DECODED_AHEAD_BYTES = 2 ** 18;
 
-/** Memory of a decoder beside its window: its state, what waits in front of it and behind it. */
+/** Memory of a decoder without its window: its state, and its input and output buffers. */
 const DECODER_BYTES = 2 ** 19;
 
-/** Window of the formats of zlib. */
+/** Window of gzip and deflate. */
 const ZLIB_WINDOW_BYTES = 2 ** 15;
 
 /** Decoders by the names of RFC 9110 (gzip; deflate, which is the zlib format) and RFC 8878 (zstd). */
@@ -36,28 +36,28 @@ export const CONTENT_ENCODINGS = ['gzip', 'deflate', 'zstd'] as const;
 /** A body without its content encoding. */
 export interface DecodedBody {
   readonly stream: Readable;
-  /** True for a body with a content encoding: its length is not that of the stream. */
+  /** True for a body with a content encoding: Content-Length is not the length of the stream. */
   readonly encoded: boolean;
-  /** Decoded bytes that may wait unread; undefined without an encoding. */
+  /** Decoded bytes that may be buffered unread; undefined without an encoding. */
   readonly aheadBytes: number | undefined;
-  /** Bytes of it as they came; undefined without an encoding, where they are those of the stream. */
+  /** Encoded bytes received; undefined without an encoding, where the stream's bytes are the received bytes. */
   readonly received: () => number | undefined;
-  /** True while all received bytes are decoded and more are to come. */
+  /** True while all received bytes are decoded and the body has not ended. */
   readonly isStarved: () => boolean;
-  /** Makes the problem of an error of the stream. */
+  /** Converts an error of the stream to the error of the request. */
   readonly explain: (cause: Error) => LossmeterError;
   /**
-   * Accounts for the memory of the decoder. To be called with the number of decoded bytes.
-   * @throws LossmeterError body_too_large when they are more than those that came may become; overloaded
+   * Accounts for the memory of the decoder, and checks the compression ratio. Called with the number of bytes decoded so far.
+   * @throws LossmeterError body_too_large when the ratio is too high or the memory is insufficient; overloaded
    */
   readonly check: (decoded: number) => void;
-  /** @throws LossmeterError malformed_body when bytes follow the end of what was encoded; to be called at its end */
+  /** Called at the end of the decoded data. @throws LossmeterError malformed_body when bytes follow the encoded data */
   readonly requireEnd: () => void;
-  /** Lets go of the body, which may not have been read to its end. */
+  /** Releases the decoder and detaches it from the body, which need not have ended. */
   readonly close: () => void;
 }
 
-/** Decoded bytes that are accepted at any ratio: zeros grow a thousandfold, and short bodies do no harm. */
+/** Decoded bytes that are accepted at any ratio. Zeros expand a thousandfold, and short bodies are harmless. */
 const FREE_DECODED_BYTES = 2 ** 24;
 
 /** Advice to a client whose decoder would need too much memory. */
@@ -67,9 +67,9 @@ const WINDOW_ADVICE = 'compress it with a smaller window, such as that of zstd w
 
 /** Options of decoding a body. */
 export interface DecodingOptions {
-  /** Bytes that one byte of the body may become. */
+  /** Largest ratio of decoded bytes to received bytes. */
   readonly maxRatio: number;
-  /** Bound on the body as it comes: what it becomes may be nothing. */
+  /** Limit of the encoded body. The limit of the decoded body does not replace it: encoded data may decode to nothing. */
   readonly maxBytes: number;
   /** Accounts for the memory of the decoder. */
   readonly held: HeldBytesAccount;
@@ -107,9 +107,9 @@ export function decodeContent(
   const budget = encoding === 'zstd' ? new ZstdBudget(held) : undefined;
   const frames = budget && new ZstdFrames((windowBytes) => budget.announce(windowBytes));
   const sink = chunkByChunk(decoder, frames);
-  /** Bytes of the body that are done with. */
+  /** Received bytes that were decoded, or withheld from the decoder. */
   const consumed = (): number => decoder.bytesWritten + (frames?.withheld ?? 0);
-  // pipe carries no failure on: neither that of the connection, nor that it closed before its end.
+  // pipe() forwards neither errors of the connection nor its close before the end of the body.
   const onFailure = (cause?: Error): void => {
     if (!body.readableEnded) decoder.destroy(clientClosed(cause));
   };
@@ -150,15 +150,15 @@ export function decodeContent(
 }
 
 /**
- * Frames of zstd that are decoded whatever they become; beyond, each must become so many bytes. Node.js takes some 10 µs of
- * the main thread for a frame of ten bytes.
+ * Number of zstd frames that are decoded whatever their size. Each further frame needs BYTES_PER_FRAME decoded bytes: a frame
+ * of ten bytes takes Node.js about 10 µs of the main thread.
  */
 const FREE_FRAMES = 65_536;
 const BYTES_PER_FRAME = 1024;
 
 /**
- * Bounds the frames of zstd data, and accounts for the memory that they have their decoder keep: as much of the largest
- * window as has been decoded.
+ * Bounds the number of zstd frames, and accounts for the window that the decoder keeps: the size of the largest window, or the
+ * number of decoded bytes if that is less.
  */
 class ZstdBudget {
   readonly #held: HeldBytesAccount;
@@ -171,7 +171,7 @@ class ZstdBudget {
     this.#held = held;
   }
 
-  /** Refuses a frame before its decoder sees it. @throws LossmeterError body_too_large, overloaded */
+  /** Checks a frame before it reaches the decoder. @throws LossmeterError body_too_large, overloaded */
   announce(bytes: number): void {
     if (++this.#frames > FREE_FRAMES + this.#decoded / BYTES_PER_FRAME) {
       const detail = `the zstd data has more than ${FREE_FRAMES} frames in addition to one per ${BYTES_PER_FRAME} decompressed bytes; compress the body as one frame`;
@@ -201,15 +201,15 @@ class ZstdBudget {
 }
 
 /**
- * Hands data on to its decoder, and frees a chunk once the decoder has read it: before, native code still does. That of
- * zstd goes frame by frame: what follows the end of a frame in one write, Node.js drops.
+ * Writes data to the decoder. Frees a chunk only after the decoder has read it, because native code reads it until then.
+ * Writes zstd data frame by frame: Node.js drops bytes that follow the end of a frame in the same write.
  */
 function chunkByChunk(decoder: Transform, frames: ZstdFrames | undefined): Writable {
   return new Writable({
     write(chunk: Uint8Array, _encoding, done) {
       const parts = frames?.split(chunk) ?? [chunk].values();
       const next = (): void => {
-        // Closed meanwhile: so is the account. A part may still be read.
+        // The body was closed in the meantime, with its account. Native code may still read a part, so it is not freed.
         if (decoder.destroyed) return done();
         try {
           const part = parts.next();
@@ -245,7 +245,7 @@ function malformed(encoding: string, cause: Error): LossmeterError {
   return new LossmeterError(code, `the body cannot be decoded as ${encoding}: ${cause.message}${hint}`, [], { cause });
 }
 
-/** @param maxBytes bound on the body, as it comes and as it is decoded */
+/** @param maxBytes limit of both the encoded and the decoded body */
 export function bodyTooLong(maxBytes: number): LossmeterError {
   const detail = `the body is longer than the ${maxBytes} bytes that this service accepts`;
   return new LossmeterError('body_too_large', detail);

@@ -1,31 +1,31 @@
-/** Signatures: first bytes that show the kind of a file. */
+/** Number of bytes at the start of a file that identify its kind. */
 export const KIND_BYTES = 128;
 
-/** First bytes of the files of `llama-perplexity --kl-divergence-base`. */
+/** Signature of the files that `llama-perplexity --kl-divergence-base` writes. */
 export const LOGIT_FILE_MAGIC = '_logits_';
 
 const NPY = '\u0093NUMPY';
 const GGUF = 'GGUF';
-/** PKZIP's APPNOTE.TXT, 4.3.7: the signature of a file in the archive, the length of its name, and its name. */
+/** Local file header of a ZIP archive (PKWARE's APPNOTE.TXT, 4.3.7): signature, length of the file's name, and the name. */
 const ZIP = 'PK\u0003\u0004';
 const ZIP_NAME_LENGTH_AT = 26;
 const ZIP_NAME_AT = 30;
-/** The opcode PROTO, and the protocols that write it. */
+/** Opcode PROTO of a pickle, and the pickle protocols that start with it. */
 const PICKLE = 0x80;
 const PICKLE_PROTOCOLS: ReadonlySet<number | undefined> = new Set([2, 3, 4, 5]);
 
-/** Where to go from files of other kinds. */
+/** Advice for files of other kinds. */
 const BY_NUMPY = 'safetensors.numpy.save_file writes its arrays so that they are read';
 const BY_CLIENT = `python -m lossmeter evaluate reads it, and ${BY_NUMPY}`;
 const BY_TORCH = 'safetensors.torch.save_file writes its tensors so that they are read, after torch.load';
 
 /**
- * Kinds of files that hold tensors and are not read here.
+ * Recognises files of tensors in formats that the service does not read.
  * @param first bytes of the file, up to KIND_BYTES
- * @returns its kind and what to do about it, as a message names them; undefined for anything else
+ * @returns kind of the file and advice, both for error messages; undefined for any other content
  */
 export function kindOfFile(first: Uint8Array): { kind: string; advice: string } | undefined {
-  // A character per byte.
+  // One character per byte.
   const text = String.fromCharCode(...first.subarray(0, KIND_BYTES));
   if (text.startsWith(NPY)) return { kind: 'an array of NumPy (.npy)', advice: BY_NUMPY };
   if (text.startsWith(GGUF)) {
@@ -44,12 +44,15 @@ export function kindOfFile(first: Uint8Array): { kind: string; advice: string } 
   return undefined;
 }
 
-/** True where the upper half of the length of a header is 0, or missing: a safetensors file may begin as pickles do. */
+/**
+ * Returns true when bytes 4 to 7 are 0 or missing. They are the upper half of the header length of a safetensors file, whose
+ * first bytes may equal those of a pickle.
+ */
 function mayBeSafetensors(first: Uint8Array): boolean {
   return first.byteLength < 8 || first.subarray(4, 8).every((byte) => byte === 0);
 }
 
-/** An archive by its first file: torch.save puts a pickle in a folder there, NumPy an array. */
+/** Kind of a ZIP archive by its first file: torch.save stores a pickle in a folder, NumPy an array. */
 function kindOfArchive(text: string): { kind: string; advice: string } {
   const byteAt = (at: number): number => text.charCodeAt(at) || 0;
   const length = byteAt(ZIP_NAME_LENGTH_AT) + 256 * byteAt(ZIP_NAME_LENGTH_AT + 1);

@@ -2,26 +2,26 @@ import { LossmeterError } from '../../errors.ts';
 import type { Steps } from '../../steps.ts';
 import { free, isWhole } from '../../tensor/memory.ts';
 
-/** For logits that other tensors follow. */
+/** Advice for logits that other tensors follow. */
 export const STREAMING_ADVICE =
   'send the tensor `logits` last, after label, input_mask, weight and options: then it streams';
 
-/** For the first of two tensors that are compared. */
+/** Advice for the first of two tensors to compare. */
 export const WAITING_ADVICE =
   'name one of the two as {"file", "tensor"} of the data directory, or split the batch by rows';
 
-/** For what grows with the rows. */
+/** Advice for data whose size grows with the rows. */
 export const SPLIT_ADVICE = 'split the batch by rows';
 
 const AS_BYTES_ADVICE = 'send the elements of `logits` as bytes, after all other fields: then they stream';
 
-/** Advice to the client on a field, or a part of one, that is held whole before it is read. */
+/** Advice to the client for a field, or a part of one, that is buffered whole before it is read. */
 export function adviceOn(field: string): string {
   if (field.startsWith('logits')) return AS_BYTES_ADVICE;
   return field === 'label' || field === 'input_mask' || field === 'the body' ? SPLIT_ADVICE : 'make it shorter';
 }
 
-/** Bytes of requests that wait in memory, over all requests: what cannot be handed on as it arrives. */
+/** Account of the bytes that all requests hold in memory: data that cannot be streamed. */
 export class HeldBytes {
   readonly #max: number;
   #held = 0;
@@ -34,7 +34,7 @@ export class HeldBytes {
     return this.#held;
   }
 
-  /** An account of one request: it takes as bytes arrive and gives all back at its end. */
+  /** Opens the account of one request. Closing it gives back all bytes that it took. */
   open(): HeldBytesAccount {
     let taken = 0;
     const frees: (() => void)[] = [];
@@ -74,36 +74,36 @@ export class HeldBytes {
 }
 
 export interface HeldBytesAccount {
-  /** Throws what `take` would, and takes nothing: for what is announced and has not come. */
+  /** Throws the errors of `take` without taking bytes: for data that is announced but not received. */
   requireRoom(bytes: number, what: string, advice: string): void;
   /**
    * Takes bytes before they are allocated.
-   * @param advice for the client, when there is no room
-   * @throws LossmeterError body_too_large when this request would hold too much, overloaded when all requests would
+   * @param advice for the client, when memory is insufficient
+   * @throws LossmeterError body_too_large when this request alone would exceed the limit, overloaded when all together would
    */
   take(bytes: number, what: string, advice: string): void;
-  /** Gives back a part of what was taken. */
+  /** Gives back some of the bytes that were taken. */
   give(bytes: number): void;
-  /** Frees the memory that was taken when the account is closed: it would wait for a garbage collection. */
+  /** Registers a function that frees memory when the account is closed, without waiting for a garbage collection. */
   onClose(free: () => void): void;
   close(): void;
 }
 
 /**
- * Chunks from half of this size on are held as they are, where they are the whole of their memory. Others are copied
- * together into blocks of it: a part would keep the whole.
+ * Size of a block. Chunks of at least half of it are kept without a copy if they are the whole of their ArrayBuffer. Other
+ * chunks are copied into blocks: a part of an ArrayBuffer would keep the whole of it.
  */
 const BLOCK_BYTES = 65_536;
 
-/** First size of a block, which grows: most values are short. */
+/** Initial size of a block, which grows. Most values are short. */
 const FIRST_BLOCK_BYTES = 256;
 
-/** Runs up to this length in all are copied together at once. */
+/** Runs of at most this total length are concatenated in one step. */
 const CONCAT_BYTES = 2 ** 18;
 
 /**
- * Collects bytes that have to wait, whatever the chunks in which they come: single bytes cost what they are. Takes the
- * chunks over: their memory is kept, or copied and freed.
+ * Buffers bytes that cannot be streamed. Memory is proportional to the bytes even when they arrive one by one. Takes
+ * ownership of the chunks: their memory is kept, or copied and freed.
  */
 export class HeldRuns {
   readonly #account: HeldBytesAccount;
@@ -113,7 +113,7 @@ export class HeldRuns {
   #block = new Uint8Array(0);
   #filled = 0;
 
-  /** @param advice for the client, when they are too many */
+  /** @param advice for the client, when memory is insufficient */
   constructor(account: HeldBytesAccount, what: string, advice: string) {
     this.#account = account;
     this.#what = what;
@@ -122,7 +122,7 @@ export class HeldRuns {
   }
 
   push(chunk: Uint8Array): void {
-    // A run of nothing would not be on the account.
+    // An empty run takes no bytes, so the account would not bound the number of runs.
     if (chunk.byteLength === 0) return;
     if (chunk.byteLength >= BLOCK_BYTES / 2 && isWhole(chunk)) {
       this.#account.take(chunk.byteLength, this.#what, this.#advice);
@@ -139,7 +139,7 @@ export class HeldRuns {
     free(chunk);
   }
 
-  /** Grows the block, or starts another one when it cannot grow. */
+  /** Grows the block, or starts another one when the block would exceed BLOCK_BYTES. */
   #makeRoom(bytes: number): void {
     if (this.#filled + bytes > BLOCK_BYTES) {
       this.#block = new Uint8Array(0);
@@ -157,12 +157,12 @@ export class HeldRuns {
     return this.runs.reduce((sum, run) => sum + run.byteLength, 0);
   }
 
-  /** True where they are copied together at once. */
+  /** True when the runs may be concatenated in one step. */
   get isShort(): boolean {
     return this.byteLength <= CONCAT_BYTES;
   }
 
-  /** All bytes in one buffer that nobody else has. The memory of each run is freed when it was copied. */
+  /** Copies all bytes into one new buffer. Frees each run after it was copied. */
   *gather(): Steps<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(this.byteLength);
     const { runs } = this;

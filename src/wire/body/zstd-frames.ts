@@ -1,12 +1,12 @@
-/** Finds the frames of zstd data, which Node.js decodes one at a time. Section numbers are those of RFC 8878. */
+/** Splits zstd data into frames, because Node.js decodes one frame at a time. Section numbers refer to RFC 8878. */
 
-/** Logarithm to base 2 of the largest window that is decoded: that of `zstd --long=27`, the largest without a setting. */
+/** Base-2 logarithm of the largest accepted window: `zstd --long=27`, the largest that zstd decodes by default. */
 export const MAX_WINDOW_LOG = 27;
 
 /** Magic number of a frame (3.1.1), little-endian. */
 const FRAME = 0xfd2fb528;
 
-/** Magic numbers of skippable frames (3.1.2) without their last four bits. */
+/** Magic numbers of skippable frames (3.1.2) without their lowest four bits. */
 const SKIPPABLE = 0x184d2a5;
 
 const MAGIC_BYTES = 4;
@@ -15,40 +15,40 @@ const BLOCK_HEADER_BYTES = 3;
 /** Bytes of a skippable frame before its data: the magic number and the size of the data. */
 const SKIPPABLE_HEADER_BYTES = 8;
 
-/** The longest header of a frame with its magic number: 4 + 1 + 1 + 4 + 8 bytes. */
+/** Longest frame header with its magic number: 4 + 1 + 1 + 4 + 8 bytes. */
 const MAX_HEADER_BYTES = 18;
 
-/** Bytes of a dictionary's identifier by its flag (3.1.1.1.1.6). */
+/** Bytes of the dictionary identifier, by its flag (3.1.1.1.1.6). */
 const DICTIONARY_BYTES = [0, 1, 2, 4];
 
-/** Bytes of the content's size by its flag (3.1.1.1.1.1). */
+/** Bytes of the content size, by its flag (3.1.1.1.1.1). */
 const CONTENT_SIZE_BYTES = [0, 2, 4, 8];
 
-/** A block of one byte that is repeated (3.1.1.2.2). */
+/** Type of a block that stores one repeated byte (3.1.1.2.2). */
 const RLE_BLOCK = 1;
 
-/** A header, of which more bytes are needed before more can be said of it. */
+/** Kind of the header that is being read. */
 type Header = 'magic' | 'frame' | 'skippable' | 'block';
 
-/** Called for each frame with the bytes of window that it needs; what it throws refuses the frame. */
+/** Called for each frame with the size of its window. Throws to refuse the frame. */
 type OnFrame = (windowBytes: number) => void;
 
-/** Cuts zstd data at the ends of its frames, in whatever chunks it comes, and leaves skippable frames out. */
+/** Cuts zstd data, received in chunks of any size, at the ends of its frames, and omits skippable frames. */
 export class ZstdFrames {
   readonly #onFrame: OnFrame;
   readonly #header = Buffer.alloc(MAX_HEADER_BYTES);
-  /** Bytes of the header that are here, and those that are needed. */
+  /** Bytes of the header that were received, and that are needed. */
   #filled = 0;
   #needed = MAGIC_BYTES;
   #kind: Header = 'magic';
-  /** Bytes that come before the next header. */
+  /** Bytes left before the next header. */
   #content = 0;
   /** True when the frame ends after these bytes. */
   #isLast = false;
   #hasChecksum = false;
-  /** True within what a decoder is to see: a frame that is not skippable, or what is no frame. */
+  /** True within data for the decoder: a frame that is not skippable, or data that is not a frame. */
   #isForDecoder = false;
-  /** True when what comes is no frame: its decoder says what is wrong. */
+  /** True when the data is not a frame. The decoder then reports the error. */
   #isUnknown = false;
   #withheld = 0;
 
@@ -56,19 +56,19 @@ export class ZstdFrames {
     this.#onFrame = onFrame;
   }
 
-  /** Bytes that came and are not for a decoder: those of skippable frames, and of a magic number that is not complete. */
+  /** Received bytes that are not for the decoder: skippable frames, and an incomplete magic number. */
   get withheld(): number {
     return this.#withheld;
   }
 
-  /** Beginning of a frame that has not ended, and of which the decoder has seen nothing: it says that it is cut off. */
+  /** Header of an incomplete frame that the decoder has not received. The decoder reports it as truncated. */
   get unfinished(): Uint8Array {
     return this.#isForDecoder ? this.#header.subarray(0, 0) : this.#header.subarray(0, this.#filled);
   }
 
   /** Parts of a chunk for the decoder, in order, with no bytes of two frames in one part. */
   *split(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
-    /** Where the part begins, within one. */
+    /** Index in the chunk at which the current part begins. */
     let begin = 0;
     let withheld = chunk.byteLength;
     const bytesOf = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -87,7 +87,7 @@ export class ZstdFrames {
         if (this.#filled === this.#needed) this.#readHeader();
         if (this.#isForDecoder && !wasForDecoder) {
           begin = Math.max(0, at - MAGIC_BYTES);
-          // The chunk before may have begun the magic number.
+          // The magic number may have begun in the previous chunk.
           const before = MAGIC_BYTES - (at - begin);
           withheld -= before;
           if (before > 0) yield Uint8Array.from(this.#header.subarray(0, before));
@@ -108,9 +108,9 @@ export class ZstdFrames {
   }
 
   /**
-   * Passes skippable frames that lie within the chunk as a whole. Byte by byte, as other headers are read, a chunk of them
-   * would hold the main thread for 40 ms.
-   * @returns where anything else begins
+   * Skips skippable frames that lie wholly within the chunk. Reading their headers byte by byte, like other headers, would
+   * block the main thread for 40 ms per chunk.
+   * @returns index of the first byte after them
    */
   #passSkippable(chunk: DataView, begin: number): number {
     let at = begin;
@@ -152,7 +152,7 @@ export class ZstdFrames {
     }
   }
 
-  /** The descriptor says how long the header is (3.1.1.1). */
+  /** Reads the header of a frame. Its descriptor gives the length of the header (3.1.1.1). */
   #readFrameHeader(): void {
     const descriptor = this.#header[MAGIC_BYTES]!;
     const isSingleSegment = (descriptor & 0x20) !== 0;
@@ -169,7 +169,7 @@ export class ZstdFrames {
     this.#expect('block', BLOCK_HEADER_BYTES);
   }
 
-  /** 1 bit: whether it is the last; 2 bits: its type; 21 bits: its size (3.1.1.2). */
+  /** Reads the header of a block: 1 bit for the last block, 2 bits of type, 21 bits of size (3.1.1.2). */
   #readBlockHeader(): void {
     const header = this.#header.readUIntLE(0, BLOCK_HEADER_BYTES);
     const isRepeated = ((header >>> 1) & 3) === RLE_BLOCK;
@@ -180,14 +180,14 @@ export class ZstdFrames {
   }
 }
 
-/** undefined where the frame does not say it. A size of two bytes is less by 256 (3.1.1.1.4). */
+/** Size of the content; undefined when the frame omits it. A size of two bytes is stored minus 256 (3.1.1.1.4). */
 function readContentSize(header: Buffer, at: number, bytes: number): number | undefined {
   if (bytes === 0) return undefined;
   if (bytes === 8) return Number(header.readBigUInt64LE(at));
   return header.readUIntLE(at, bytes) + (bytes === 2 ? 256 : 0);
 }
 
-/** 5 bits of exponent, 3 of mantissa (3.1.1.1.2). */
+/** Size of the window, from 5 bits of exponent and 3 bits of mantissa (3.1.1.1.2). */
 function readWindowSize(descriptor: number): number {
   const base = 2 ** (10 + (descriptor >>> 3));
   return base + (base / 8) * (descriptor & 7);

@@ -4,7 +4,7 @@ import type { Codec } from '../request.ts';
 
 const NEWLINE = 10;
 
-/** Lines of JSON, which are read as an array. */
+/** JSON Lines, read as an array of the lines' values. */
 export const jsonLinesCodec: Codec = {
   name: 'json-lines',
   mediaTypes: ['application/x-ndjson', 'application/jsonl'],
@@ -14,7 +14,7 @@ export const jsonLinesCodec: Codec = {
   values: { maxBytes: ({ maxJsonBytes }) => maxJsonBytes, parse: parseLines },
 };
 
-/** @throws LossmeterError malformed_body, which names the line */
+/** @throws LossmeterError malformed_body with the number of the line */
 function parseLines(body: Uint8Array, maxDepth: number): unknown[] {
   const values: unknown[] = [];
   for (let [at, line] = [0, 1]; at < body.byteLength; line++) {
@@ -27,7 +27,7 @@ function parseLines(body: Uint8Array, maxDepth: number): unknown[] {
   return values;
 }
 
-/** True for spaces, tabs and carriage returns. */
+/** True for a line of only spaces, tabs and carriage returns. */
 const isBlank = (text: Uint8Array): boolean => text.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 
 function parseLine(text: Uint8Array, maxDepth: number, line: number): unknown {

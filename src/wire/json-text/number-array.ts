@@ -2,63 +2,63 @@ import { LossmeterError } from '../../errors.ts';
 import { MAX_RANK } from '../../tensor/shape.ts';
 import { NON_FINITE } from '../non-finite.ts';
 
-/** Numbers of a piece: pieces grow by doubling up to the longest, so that a short array takes little. */
+/** Numbers of the longest piece. Pieces grow by doubling from FIRST_PIECE, so that a short array takes little memory. */
 const LONGEST_PIECE = 65_536;
 const FIRST_PIECE = 4;
 
-/** The piece of every array before its first number. */
+/** Piece of an array before its first number. */
 const NO_NUMBERS = new Float64Array(0);
 
-/** Residue of an entry that is no wide integer. */
+/** Residue of an entry that is not an integer beyond 2^53. */
 const NO_RESIDUE = -(2 ** 15);
 
-/** An entry that is no number. */
+/** Entry that is not a number. */
 interface Fault {
   readonly index: number;
   readonly value: unknown;
 }
 
 /**
- * A nested array of numbers as it is read from a text: its numbers take 8 bytes each, and no value of JavaScript.
- * Booleans are 0 and 1. Integers of 64 bits are known exactly. The strings "NaN", "Infinity" and "-Infinity" are numbers too.
+ * Nested array of numbers that is read from a text. Its numbers take 8 bytes each, without a JavaScript value per number.
+ * Booleans are 0 and 1. 64-bit integers are exact. The strings "NaN", "Infinity" and "-Infinity" are numbers too.
  */
 export class NumberArray {
   readonly #pieces: Float64Array<ArrayBuffer>[] = [];
   #piece = NO_NUMBERS;
-  /** By place of a piece the residues of its entries: what an integer is more than its float64. Only pieces with some. */
+  /** Residues by index of their piece: an integer beyond 2^53 minus its float64. Only pieces with such integers have some. */
   readonly #residues = new Map<number, Int16Array>();
   #filled = 0;
   #length = 0;
   /** Lengths along the first entries, outermost first. */
   readonly #shape: (number | undefined)[] = [];
-  /** Entries so far of the arrays that are open, outermost first. */
+  /** Number of entries so far of the open arrays, outermost first. */
   readonly #open: number[] = [];
   #isRagged = false;
   #fault: Fault | undefined;
   #nulls = 0;
   #firstNull: number | undefined;
 
-  /** Numbers in all. */
+  /** Total number of entries. */
   get length(): number {
     return this.#length;
   }
 
-  /** True where arrays differ in length or depth. */
+  /** True if arrays on one axis differ in length, or entries in depth. */
   get isRagged(): boolean {
     return this.#isRagged;
   }
 
-  /** The first entry that is no number. */
+  /** First entry that is not a number. */
   get fault(): Fault | undefined {
     return this.#fault;
   }
 
-  /** Entries that are null. */
+  /** Number of entries that are null. */
   get nulls(): number {
     return this.#nulls;
   }
 
-  /** Index of the first of them. */
+  /** Index of the first null. */
   get firstNull(): number | undefined {
     return this.#firstNull;
   }
@@ -67,7 +67,7 @@ export class NumberArray {
     return this.#shape.map((length) => length ?? 0);
   }
 
-  /** The numbers in order, in runs of some length. */
+  /** Numbers in order, in runs: one per piece. */
   *runs(): Generator<Float64Array> {
     yield* this.#pieces;
     yield this.#piece.subarray(0, this.#filled);
@@ -81,20 +81,20 @@ export class NumberArray {
     this.#residues.clear();
   }
 
-  /** @throws LossmeterError invalid_tensor for more axes than a tensor may have */
+  /** Begins an array. @throws LossmeterError invalid_tensor for more than MAX_RANK axes */
   openArray(): void {
     if (this.#open.length === MAX_RANK) {
       throw new LossmeterError('invalid_tensor', `an array is nested deeper than ${MAX_RANK} axes`);
     }
     if (this.#open.length > 0) this.#open[this.#open.length - 1]!++;
-    // An axis below numbers, or one that appears after another array of this depth was closed without it.
+    // A new axis is ragged if numbers came before it, or if an earlier array at this depth was empty.
     const isNew = this.#shape.length === this.#open.length;
     if (isNew && (this.#length > 0 || this.#shape.includes(0))) this.#isRagged = true;
     if (isNew) this.#shape.push(undefined);
     this.#open.push(0);
   }
 
-  /** Ends the innermost open array. @returns true when it was the outermost */
+  /** Ends the innermost open array. @returns true for the outermost array */
   closeArray(): boolean {
     const length = this.#open.pop()!;
     const axis = this.#open.length;
@@ -111,12 +111,12 @@ export class NumberArray {
     this.#length++;
   }
 
-  /** Adds an integer beyond 2^53, which its float64 does not tell. */
+  /** Adds an integer beyond 2^53, which a float64 may not represent exactly. */
   pushInteger(integer: bigint): void {
     const value = Number(integer);
     this.push(value);
     const residue = Number(integer - BigInt(value));
-    // Of more than 64 bits, an integer is too large whatever it is exactly.
+    // The integer has more than 64 bits. Every integer dtype refuses it, so its exact value is not needed.
     if (Math.abs(residue) >= -NO_RESIDUE) return;
     const place = this.#pieces.length;
     let residues = this.#residues.get(place);
@@ -128,9 +128,9 @@ export class NumberArray {
   }
 
   /**
-   * The integer beyond 2^53 of an entry, or undefined.
-   * @param run place of its run
-   * @param k place in the run
+   * Returns the exact integer of an entry that was added by pushInteger; otherwise undefined.
+   * @param run index of the run
+   * @param k index in the run
    */
   integerAt(run: number, k: number): bigint | undefined {
     const residue = this.#residues.get(run)?.[k] ?? NO_RESIDUE;
@@ -138,14 +138,14 @@ export class NumberArray {
     return BigInt((this.#pieces[run] ?? this.#piece)[k]!) + BigInt(residue);
   }
 
-  /** Adds a null, which is NaN: some writers of JSON make it of NaN. */
+  /** Adds a null as NaN: some JSON encoders write NaN as null. */
   pushNull(): void {
     this.#nulls++;
     this.#firstNull ??= this.#length;
     this.push(Number.NaN);
   }
 
-  /** Adds an entry that is no number. */
+  /** Adds an entry that is not a number, as NaN. */
   pushFault(value: unknown): void {
     this.#fault ??= { index: this.#length, value };
     this.push(Number.NaN);
@@ -159,9 +159,9 @@ export class NumberArray {
 }
 
 /**
- * The numbers of an array that was decoded already.
- * @returns undefined when there is a bigint, which may be no number
- * @throws LossmeterError invalid_tensor for more axes than a tensor may have
+ * Collects the numbers of a decoded array.
+ * @returns undefined if the array contains a bigint, which a float64 may not represent exactly
+ * @throws LossmeterError invalid_tensor for more than MAX_RANK axes
  */
 export function numbersFrom(array: readonly unknown[]): NumberArray | undefined {
   const numbers = new NumberArray();

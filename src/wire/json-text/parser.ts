@@ -7,21 +7,21 @@ import type { JsonText } from '../decoding.ts';
 import { MAX_INLINE_BYTES, neededBytes, parseModest, requireModest } from './text.ts';
 import type { JsonTask, ReadJson } from './worker.ts';
 
-/** Bound on the values of a text apart from tensors, whose bytes are on the account. */
+/** Heap limit in MB of a thread, for the values of a text without tensors. The account includes the bytes of tensors. */
 const MAX_HEAP_MB = 1024;
 
-/** Keys of a text that is parsed where it is: an object of many takes a microsecond for each. */
+/** Largest number of keys of a text that is parsed on the main thread. Each key takes a microsecond. */
 const MAX_INLINE_KEYS = 2 ** 12;
 
-/** Texts that are read at a time: each may take a second. */
+/** Number of texts that are read at a time. Each may take a second. */
 const MAX_THREADS = 2;
 
-/** Reads JSON texts, large ones on threads of their own, so that other requests are answered meanwhile. */
+/** Reads JSON texts. Large texts are read on separate threads, so that the main thread can answer other requests. */
 export class JsonParser {
   readonly #maxDepth: number;
   readonly #threads: Threads<JsonTask, ReadJson>;
 
-  /** @param maxDepth nesting that a text may have */
+  /** @param maxDepth largest nesting of a text */
   constructor(maxDepth: number) {
     this.#maxDepth = maxDepth;
     this.#threads = new Threads({
@@ -33,11 +33,11 @@ export class JsonParser {
   }
 
   /**
-   * @param given its text is in a buffer of its own when it is large: it is moved
-   * @param account takes the memory of the values before they are made
-   * @param isAbandoned asked when a thread is free: the text of a client that left is not read
-   * @returns its value; a promise of it where the text is large
-   * @throws LossmeterError malformed_body, client_closed, and the errors of tensors of a large text
+   * @param given the text; a large one is transferred to a thread
+   * @param account takes the memory of the values before they are allocated
+   * @param isAbandoned called when a thread is free: the text is not read if the client has left
+   * @returns the value of the text; a promise if the text is large
+   * @throws LossmeterError malformed_body, client_closed, and errors of tensors for a large text
    */
   parse(given: Omit<JsonText, 'is'>, account: HeldBytesAccount, isAbandoned?: () => boolean): unknown {
     const { text } = given;

@@ -2,32 +2,32 @@ import { LossmeterError } from '../../errors.ts';
 import { NON_FINITE } from '../non-finite.ts';
 import { NumberArray } from './number-array.ts';
 
-/** Arrays and objects of a text. */
+/** Largest number of arrays and objects of a text. */
 export const MAX_CONTAINERS = 2 ** 20;
 
 const OWN_PROPERTY = { writable: true, enumerable: true, configurable: true };
 
-/** Keys of one object. */
+/** Largest number of keys of one object. */
 const MAX_KEYS = 2 ** 17;
 
-/** Values outside of number arrays: each takes some 100 bytes, and is copied when it travels between threads. */
+/** Largest number of values outside of number arrays. Each takes about 100 bytes, and is copied between threads. */
 export const MAX_VALUES = 2 ** 18;
 
-/** Values that an array of numbers counts as, however short it is. */
+/** Number of values that each array of numbers counts as, whatever its length. */
 export const VALUES_PER_TENSOR = 8;
 
-/** The way in which a value is read. */
+/** Way of reading a value. */
 export type Reading =
-  /** The value that JSON.parse has. */
+  /** The same value as JSON.parse. */
   | 'value'
-  /** The same, but that integers beyond 2^53 are bigints, whatever they stand in. */
+  /** The same, except that integers beyond 2^53 are bigints, at any depth. */
   | 'exact'
   /** An array as a NumberArray, anything else as a value. */
   | 'numbers'
-  /** Checked and not kept: null stands for it. */
+  /** The value is checked but not kept: null replaces it. */
   | 'skip';
 
-/** Decides how the value of a key is read. @param depth objects and arrays around it */
+/** Selects the way of reading the value of a key. @param depth number of enclosing objects and arrays */
 export type ReadingOf = (key: string, depth: number) => Reading;
 
 const codeOf = (character: string): number => character.charCodeAt(0);
@@ -40,12 +40,12 @@ const tableOf = (characters: string): Uint8Array => {
   return table;
 };
 const IS_SPACE = tableOf(' \t\n\r');
-/** Characters of numbers, and of what stands between them. */
+/** Characters of numbers, and of separators between them. */
 const IS_OF_NUMBERS = tableOf('0123456789+-.eE, \t\n\r');
 /** Characters of numbers and of words. */
 const IS_OF_TOKEN = tableOf('0123456789+-.eEabcdfghijklmnopqrstuvwxyzANI');
 
-/** Bytes of numbers that are read at a time. */
+/** Number of bytes of numbers that are parsed at a time. */
 const SPAN_BYTES = 16_384;
 
 const [NAN, INFINITY, NULL] = ['NaN', 'Infinity', 'null'].map((token) => Buffer.from(token)) as [
@@ -54,24 +54,24 @@ const [NAN, INFINITY, NULL] = ['NaN', 'Infinity', 'null'].map((token) => Buffer.
   Buffer,
 ];
 
-/** The same words as strings, to be compared by their bytes. */
+/** Names of the non-finite numbers as JSON strings, in bytes. */
 const QUOTED = Array.from(NON_FINITE, ([word, number]) => ({ bytes: Buffer.from(`"${String(word)}"`), number }));
 
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
-/** An integer of 64 bits, or of a few more. */
+/** Integer of 64 bits or a few more. */
 const INTEGER = /^\s*(-?\d{1,20})\s*$/;
 
-/** The byte order mark that some editors write. */
+/** Byte order mark, which some editors write. */
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF');
 
-/** Takes the entries of an array of numbers. */
+/** Receives the entries of an array of numbers. */
 type Numbers = Pick<
   NumberArray,
   'openArray' | 'closeArray' | 'push' | 'pushInteger' | 'pushNull' | 'pushFault' | 'fault'
 >;
 
-/** Keeps nothing of an array but its depth. */
+/** Discards the entries of an array, and tracks only its depth. */
 class SkippedNumbers implements Numbers {
   #depth = 0;
 
@@ -95,9 +95,9 @@ class SkippedNumbers implements Numbers {
 }
 
 /**
- * Reads a JSON text in one pass, with memory that its limits bound: a text that is too deep, or has too many keys, values
- * or arrays, is refused before it is built. Numbers of tensors take 8 bytes each. The engine parses numbers and strings,
- * in spans. Outside of number arrays the bare tokens NaN, Infinity and -Infinity become strings.
+ * Reads a JSON text in one pass, in bounded memory: a text that is too deep, or has too many keys, values or arrays, is
+ * refused as soon as it exceeds a limit. Numbers of tensors take 8 bytes each. JSON.parse reads spans of numbers, and strings
+ * with escapes. Outside of number arrays the bare tokens NaN, Infinity and -Infinity become strings.
  */
 export class JsonScanner {
   readonly #bytes: Buffer;
@@ -108,14 +108,14 @@ export class JsonScanner {
   #containers = 0;
   #values = 0;
 
-  /** @param maxDepth nesting that the text may have */
+  /** @param maxDepth largest nesting of the text */
   constructor(bytes: Uint8Array, maxDepth: number, readingOf: ReadingOf = () => 'value') {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#maxDepth = maxDepth;
     this.#readingOf = readingOf;
   }
 
-  /** @throws LossmeterError malformed_body; invalid_tensor for a number array of too many axes */
+  /** @throws LossmeterError malformed_body; invalid_tensor for a number array with too many axes */
   scan(): unknown {
     if (this.#bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)) this.#at = BYTE_ORDER_MARK.length;
     const value = this.#readValue();
@@ -133,7 +133,7 @@ export class JsonScanner {
     return reading === 'value' ? this.#readToken() : this.#readNumber();
   }
 
-  /** A token: an integer beyond 2^53 is a bigint. */
+  /** Reads a token. An integer beyond 2^53 becomes a bigint. */
   #readNumber(): unknown {
     const from = this.#at;
     const value = this.#readToken();
@@ -168,7 +168,7 @@ export class JsonScanner {
     return values;
   }
 
-  /** An array of numbers, nested or flat. */
+  /** Reads an array of numbers, nested or flat. */
   #readNumbers(): NumberArray {
     this.#count(VALUES_PER_TENSOR);
     const numbers = new NumberArray();
@@ -181,7 +181,7 @@ export class JsonScanner {
     for (;;) {
       const byte = this.#skipSpace();
       if (byte === CLOSE_ARRAY) {
-        // After a comma there must be a value; after an opening bracket there need not be one.
+        // A value is required after a comma, but not after an opening bracket.
         if (isValueDue && this.#previous() === COMMA) throw this.#unexpected('a value');
         this.#at++;
         this.#depth--;
@@ -201,11 +201,11 @@ export class JsonScanner {
     }
   }
 
-  /** @returns true when a comma was read behind the last of the entries, so that another one is due */
+  /** @returns true when a comma was read after the last entry, so that another entry is required */
   #readEntries(numbers: Numbers, byte: number | undefined): boolean {
     if (byte !== COMMA && this.#charactersOfNumbers(this.#at) > 0) return this.#readSpan(numbers);
     if (byte === OPEN_OBJECT) {
-      // Only the first fault is named.
+      // Errors name only the first fault, so later ones are not kept.
       numbers.pushFault(numbers.fault === undefined ? this.#readValue() : this.#skipValue());
       return false;
     }
@@ -217,7 +217,7 @@ export class JsonScanner {
     return false;
   }
 
-  /** A string among numbers: one of the words for a non-finite number, most likely. */
+  /** Reads a string among numbers, usually the name of a non-finite number. */
   #readWord(): number | string {
     const word = QUOTED.find(({ bytes }) => this.#stands(bytes, this.#at) > 0);
     if (word === undefined) return this.#readString();
@@ -225,7 +225,7 @@ export class JsonScanner {
     return word.number;
   }
 
-  /** Numbers and bare tokens that stand one after the other. */
+  /** Reads a span of consecutive numbers and bare tokens. @returns true when the span ends with a comma */
   #readSpan(numbers: Numbers): boolean {
     const bytes = this.#bytes;
     const from = this.#at;
@@ -246,7 +246,7 @@ export class JsonScanner {
     return endsWithComma;
   }
 
-  /** Adds the numbers of a span, of which some may be integers beyond 2^53. */
+  /** Adds the numbers of a span that may contain integers beyond 2^53. */
   #pushExactly(numbers: Numbers, values: readonly (number | null)[], from: number, to: number): void {
     const entries = this.#bytes.toString('latin1', from, to).split(',');
     for (const [k, value] of values.entries()) {
@@ -256,7 +256,7 @@ export class JsonScanner {
     }
   }
 
-  /** The length of a bare token, 1 for a character of a number or a space, 0 for anything else. */
+  /** Returns the length of a bare token, 1 for a character of a number or a separator, 0 for any other character. */
   #charactersOfNumbers(at: number): number {
     const byte = this.#bytes[at]!;
     if (IS_OF_NUMBERS[byte] === 1) return 1;
@@ -281,7 +281,7 @@ export class JsonScanner {
     }
   }
 
-  /** The error of the first entry of a span that is no number: the one that #readToken has for it. */
+  /** Makes the error for the first invalid entry of a span, like the errors of #readToken. */
   #notNumbers(from: number, text: string, cause: unknown): LossmeterError {
     let at = from;
     for (const entry of text.split(',')) {
@@ -306,7 +306,7 @@ export class JsonScanner {
     const from = this.#at;
     const to = this.#endOfString();
     this.#at = to + 1;
-    // Most strings can be taken as they are. The engine reads the others, and refuses control characters in them.
+    // Most strings are copied unchanged. JSON.parse reads strings with escapes, and refuses control characters.
     let at = from + 1;
     while (at < to && bytes[at]! >= 0x20 && bytes[at] !== BACKSLASH) at++;
     if (at === to) return bytes.toString('utf8', from + 1, to);
@@ -317,7 +317,7 @@ export class JsonScanner {
     }
   }
 
-  /** The place of the quote that ends the string which begins here. */
+  /** Returns the index of the quote that ends the current string. */
   #endOfString(): number {
     const bytes = this.#bytes;
     for (let at = this.#at + 1; at < bytes.length; at++) {
@@ -327,7 +327,7 @@ export class JsonScanner {
     throw malformed(`is not JSON: the string at byte ${this.#at} does not end`);
   }
 
-  /** A number, true, false, null or a bare token. */
+  /** Reads a number, true, false, null or a bare token. */
   #readToken(): unknown {
     const from = this.#at;
     let end = from;
@@ -343,7 +343,7 @@ export class JsonScanner {
     }
   }
 
-  /** Checks a value as JSON, without keeping anything of it. */
+  /** Checks that a value is JSON, and discards it. */
   #skipValue(): null {
     const byte = this.#skipSpace();
     if (byte === OPEN_ARRAY) this.#readNumbersInto(new SkippedNumbers());
@@ -371,7 +371,7 @@ export class JsonScanner {
     return key;
   }
 
-  /** Reads the bracket that opens an object or array. @returns true when it has entries */
+  /** Reads the opening bracket of an object or array. @returns true when it has entries */
   #open(close: number): boolean {
     this.#at++;
     if (this.#skipSpace() !== close) return true;
@@ -379,7 +379,7 @@ export class JsonScanner {
     return false;
   }
 
-  /** Reads a comma, or the bracket that closes. @returns true when another entry follows */
+  /** Reads a comma or the closing bracket. @returns true when another entry follows */
   #continues(close: number): boolean {
     const byte = this.#skipSpace();
     if (byte !== COMMA && byte !== close) throw this.#unexpected(`a comma or ${String.fromCharCode(close)}`);
@@ -397,13 +397,13 @@ export class JsonScanner {
     if (this.#values > MAX_VALUES) throw tooManyValues();
   }
 
-  /** The next byte that is no white space, which is not consumed; undefined at the end. */
+  /** Skips white space, and returns the next byte without consuming it; undefined at the end. */
   #skipSpace(): number | undefined {
     while (IS_SPACE[this.#bytes[this.#at]!] === 1) this.#at++;
     return this.#bytes[this.#at];
   }
 
-  /** The byte before this one that is no white space. */
+  /** Returns the last byte before the current one that is not white space. */
   #previous(): number | undefined {
     let at = this.#at - 1;
     while (IS_SPACE[this.#bytes[at]!] === 1) at--;
@@ -431,7 +431,7 @@ function numberOf(value: unknown): number | null {
   return value === '' ? Number.NaN : value === '+' ? Infinity : -Infinity;
 }
 
-/** Characters of the text that an error shows. */
+/** Largest number of characters of the text in an error. */
 const MOST_SHOWN = 20;
 
 function misplaced(at: number, found: string, cause: unknown): LossmeterError {

@@ -5,15 +5,15 @@ import type { ReplyParts } from '../reply.ts';
 
 declare global {
   interface JSON {
-    /** Text that stringify copies as it is (ECMAScript 2026); TypeScript's library lacks it. */
+    /** Makes a value that JSON.stringify copies unchanged (ECMAScript 2026). TypeScript's library lacks it. */
     rawJSON: (text: string) => unknown;
   }
 }
 
-/** Elements of a tensor that become text at a time: a large output is never text as a whole. */
+/** Number of elements of a tensor that become text at a time, so that a large output is never one text. */
 const ELEMENTS_PER_PART = 16_384;
 
-/** Texts in parts of some length; an array when there is one part only. */
+/** Joins texts to parts of at least ELEMENTS_PER_PART characters. Returns an array if there is only one part. */
 export function joinTexts(pieces: Iterable<string>): ReplyParts {
   const parts = joined(pieces);
   const first = parts.next();
@@ -26,7 +26,7 @@ export function joinTexts(pieces: Iterable<string>): ReplyParts {
   })();
 }
 
-/** Texts of some length. */
+/** Joins texts to longer texts. */
 function* joined(pieces: Iterable<string>): Generator<string, undefined> {
   let text = '';
   for (const piece of pieces) {
@@ -39,7 +39,7 @@ function* joined(pieces: Iterable<string>): Generator<string, undefined> {
   return undefined;
 }
 
-/** Elements of a tensor as the inside of a JSON array, without brackets. */
+/** Elements of a tensor as the content of a JSON array, without brackets. */
 export function* elements({ dtype, data }: Tensor): Generator<string> {
   const step = ELEMENTS_PER_PART * DTYPE_BYTES[dtype];
   for (let at = 0; at < data.byteLength; at += step) {
@@ -49,11 +49,11 @@ export function* elements({ dtype, data }: Tensor): Generator<string> {
 }
 
 /**
- * JSON with the fewest digits from which a float64 parser makes the same numbers, and strings for NaN and the infinities.
- * Whole numbers beyond 2^53 have an exponent: their digits alone are another number to a parser that has integers.
+ * Encodes JSON with the fewest digits that a float64 parser reads back as the same numbers, and strings for NaN and the
+ * infinities. Integers beyond 2^53 have an exponent: without one, a parser with integers would read a different number.
  */
 export function stringify(value: unknown): string {
-  // A replacer is called for every value, which takes most of the time where it is not needed.
+  // A replacer is called for every value, which would take most of the time.
   return hasPlainNumbers(value) ? JSON.stringify(value) : JSON.stringify(value, replaceNumber);
 }
 
@@ -74,7 +74,7 @@ function replaceNumber(_name: string, value: unknown): unknown {
   return Number.isFinite(value) ? JSON.rawJSON(numberText(value)) : String(value);
 }
 
-/** Text of a number: JSON where JSON can represent it. */
+/** Text of a number: JSON if it is finite. */
 export function numberText(value: number): string {
   return isPlain(value) || !Number.isFinite(value) ? String(value) : value.toExponential();
 }

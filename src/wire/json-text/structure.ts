@@ -1,20 +1,20 @@
-/** Separators of a JSON text outside of its strings. */
+/** Number of separators of a JSON text outside of its strings. */
 export interface Structure {
-  /** Colons: each belongs to a key of an object. */
+  /** Colons, one per key of an object. */
   keys: number;
   commas: number;
 }
 
-/** Called at brackets outside of strings. */
+/** Callbacks for brackets outside of strings. */
 interface Limits {
-  /** @param depth arrays and objects that are open, this one too. @param containers arrays and objects so far */
+  /** @param depth number of open arrays and objects, with this one. @param containers number of arrays and objects so far */
   onOpen?: (depth: number, containers: number) => void;
 }
 
 const [QUOTE, BACKSLASH, COLON, COMMA] = Buffer.from('"\\:,');
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('[]{}');
 
-/** Counts separators before anything is made of a text, which need not be JSON. */
+/** Counts separators of a text before it is parsed. The text need not be valid JSON. */
 export function measureStructure(bytes: Uint8Array, { onOpen }: Limits = {}): Structure {
   const structure = { keys: 0, commas: 0 };
   let depth = 0;

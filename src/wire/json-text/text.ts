@@ -18,14 +18,14 @@ import type { Steps } from '../../steps.ts';
 import { shortEntries } from '../../suggestion.ts';
 import { elementsAsValue, tensorFromValue, valueFromTensor } from '../tensors/tensor-value.ts';
 
-/** Beginning of an integer that may be beyond 2^53; of longer fractions there are many. */
+/** Start of an integer that may be beyond 2^53. Digits after a decimal point do not match: long fractions are common. */
 const WIDE_INTEGER = /(?:^|[^\d.])\d{16}/;
 
-/** Text of an integer of 64 bits or a few more. */
+/** Integer of 64 bits or a few more. */
 const INTEGER = /^-?\d{1,20}$/;
 
 /**
- * Reads JSON text of options: integers beyond 2^53 are bigints, as they are in the options of a body.
+ * Reads JSON text of options. Integers beyond 2^53 become bigints, as in the options of a body.
  * @throws SyntaxError
  */
 export function parseOptionsText(text: string): unknown {
@@ -37,13 +37,13 @@ export function parseOptionsText(text: string): unknown {
   });
 }
 
-/** Texts up to this size are parsed where they are: that takes about 5 ms at most. */
+/** Largest text that is parsed on the main thread, where it takes at most about 5 ms. */
 export const MAX_INLINE_BYTES = 64 * 1024;
 
 /**
- * Reads a small text at once, by the engine. The scanner reads what the engine refuses: bare tokens are allowed, and its
- * errors are those of a large text. It reads integers too that the engine would round.
- * @param maxDepth nesting that the text may have: each level becomes a JavaScript object, of one byte
+ * Reads a small text at once, with JSON.parse. JsonScanner reads texts that JSON.parse refuses: it accepts bare tokens, and its
+ * errors are the same as for large texts. It also reads texts with integers that JSON.parse would round.
+ * @param maxDepth largest nesting of the text: a level of one byte becomes a JavaScript object
  * @throws LossmeterError malformed_body
  */
 export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
@@ -51,22 +51,22 @@ export function parseJson(bytes: Uint8Array, maxDepth: number): unknown {
   return parseModest(bytes, maxDepth);
 }
 
-/** The same for a text that requireModest has accepted. */
+/** Reads a text, like parseJson, after requireModest has accepted it. */
 export function parseModest(bytes: Uint8Array, maxDepth: number): unknown {
   const text = new TextDecoder().decode(bytes);
   try {
     if (!WIDE_INTEGER.test(text)) return JSON.parse(text);
   } catch {
-    // Read again.
+    // The scanner reads the text again.
   }
   return new JsonScanner(bytes, maxDepth, (key, depth) => readingOf(key, depth)).scan();
 }
 
 /**
- * Reads a large text, in memory that is bounded by its length, and frees it.
+ * Reads a large text in memory proportional to its length, and frees the text.
  * @returns the request with its tensors as bytes
- * @param fields fields whose values are read; all without
- * @param transfer gets the buffers that can be moved to another thread
+ * @param fields fields whose values are read; all fields if undefined
+ * @param transfer receives the buffers that can be transferred to another thread
  * @throws LossmeterError malformed_body, invalid_tensor
  */
 export function readLargeJson(
@@ -81,12 +81,12 @@ export function readLargeJson(
 }
 
 const COMMA = 0x2c;
-/** As it is read, with its residue where it is a wide integer, and in its dtype. */
+/** Bytes of a number as read (float64), of its residue if it is a wide integer, and of its element of the widest dtype. */
 const BYTES_PER_NUMBER = 8 + 2 + 8;
 
 /**
- * An upper bound on the memory that a text is read with: its numbers, as they are read and in their dtype, and its
- * strings, with the bytes that they become. Each number but the first of an array follows a comma.
+ * Upper bound of the memory for reading a text: its numbers, as read and in their dtype, and its strings, with the bytes that
+ * they encode. Each number except the first of an array follows a comma.
  */
 export function* neededBytes(text: Uint8Array): Steps<number> {
   let commas = 0;
@@ -96,7 +96,7 @@ export function* neededBytes(text: Uint8Array): Steps<number> {
   return BYTES_PER_NUMBER * commas + 2 * Math.max(0, text.byteLength - 2 * commas);
 }
 
-/** Tensors are read as numbers. The value of an unknown field is only checked: its name is refused later. */
+/** Selects the way of reading the value of a key. The value of an unknown field is only checked: the field is refused later. */
 function readingOf(key: string, depth: number, fields?: ReadonlySet<string>): Reading {
   if (depth > 1) return key === 'data' || PARTS.has(key) ? 'numbers' : 'value';
   if (TENSORS.has(key)) return 'numbers';
@@ -105,8 +105,8 @@ function readingOf(key: string, depth: number, fields?: ReadonlySet<string>): Re
 }
 
 /**
- * Counts brackets and keys outside of strings, before anything is made of the text.
- * @returns keys of its objects
+ * Counts brackets and keys outside of strings, before the text is parsed.
+ * @returns number of keys in the text
  * @throws LossmeterError malformed_body
  */
 export function requireModest(bytes: Uint8Array, maxDepth: number): number {
@@ -122,23 +122,23 @@ export function requireModest(bytes: Uint8Array, maxDepth: number): number {
 /** Fields that hold options. */
 const OPTIONS: ReadonlySet<string> = new Set(['options', 'parameters']);
 
-/** Keys in a map of tensors, which may be nested arrays by themselves. */
+/** Keys in a map of tensors. Their values may be nested arrays. */
 const PARTS: ReadonlySet<string> = new Set(TENSOR_PARTS);
 
-/** Fields that hold a tensor, which may be a nested array by itself. */
+/** Fields that hold a tensor. Their values may be nested arrays. */
 const TENSORS: ReadonlySet<unknown> = new Set(TENSOR_FIELDS);
 
-/** Buffers up to this size are copied: each that is moved is compared with all others, which takes the square of them. */
+/** Buffers up to this size are copied, because transferring takes time quadratic in the number of buffers. */
 const COPIED_BYTES = 2 ** 16;
 
 /**
- * The same request with its tensors as bytes, so that it travels between threads without a copy of every number.
- * @param transfer gets the buffers that can be moved
- * @throws LossmeterError invalid_tensor, as the reader of the request would; malformed_body when it is no request
+ * Converts the tensors of a request to bytes, so that it can be sent to another thread without copying every number.
+ * @param transfer receives the buffers that can be transferred
+ * @throws LossmeterError invalid_tensor, as when a small request is read; malformed_body for too many values
  */
 function packTensors(request: unknown, transfer: ArrayBuffer[], fields: ReadonlySet<string> | undefined): unknown {
   const isUnknown = (name: string): boolean => fields?.has(name) === false;
-  // Unknown fields are refused before tensors are looked at, as in a small text.
+  // Unknown fields are refused before tensors are checked, as for a small text.
   const hasUnknown = isObject(request) && Object.keys(request).some(isUnknown);
   let values = 0;
   const count = (added: number): void => {
@@ -176,7 +176,7 @@ function isArray(value: unknown): boolean {
   return Array.isArray(value) || value instanceof NumberArray;
 }
 
-/** Packs an input of the Open Inference Protocol. Its reader judges all but its data. */
+/** Packs an input of the Open Inference Protocol. Everything except its data is checked later. */
 function packInput(input: Readonly<Record<string, unknown>>, transfer: ArrayBuffer[]): unknown {
   const { name, datatype, shape, data } = input;
   if (!isArray(data)) return { ...input };
@@ -186,7 +186,7 @@ function packInput(input: Readonly<Record<string, unknown>>, transfer: ArrayBuff
   return { ...input, data: elementsAsValue(moved(bytes, transfer), tensor) };
 }
 
-/** In a buffer of its own: that of base64 may be a part of Node's pool. */
+/** Returns bytes in their own buffer: decoded base64 may lie in Node.js's shared pool. Adds a large buffer to `transfer`. */
 function moved(data: Uint8Array, transfer: ArrayBuffer[]): Uint8Array {
   const isOwn = data.byteLength === data.buffer.byteLength && data.buffer instanceof ArrayBuffer;
   const own = isOwn ? new Uint8Array(data.buffer) : new Uint8Array(data);

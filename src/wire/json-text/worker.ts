@@ -4,14 +4,14 @@ import { shortEntries } from '../../suggestion.ts';
 import { readLargeJson } from './text.ts';
 import { INPUT_KEYS } from '../request-fields.ts';
 
-/** A text, which is moved, the nesting that it may have, and the fields whose values are read. */
+/** Text, which is transferred to the worker, its largest nesting, and the fields whose values are read. */
 export interface JsonTask {
   text: Uint8Array;
   maxDepth: number;
   fields: readonly string[];
 }
 
-/** A request with its tensors as bytes, and how many they are. */
+/** Request with its tensors as bytes, and the number of bytes that are transferred. */
 export interface ReadJson {
   value: unknown;
   tensorBytes: number;
@@ -26,13 +26,13 @@ export default function readText({ text, ...reading }: JsonTask): unknown {
   return move({ [transferableSymbol]: transfer, [valueSymbol]: reply });
 }
 
-/** Shortens the inputs of the Open Inference Protocol: unknown keys cost the main thread time, and one is refused. */
+/** Removes most unknown keys of inputs of the Open Inference Protocol: they take time, and one is enough for the error. */
 function withShortInputs(request: unknown): unknown {
   if (!isObject(request) || !Array.isArray(request['inputs'])) return request;
   return { ...request, inputs: request['inputs'].map((input) => (isObject(input) ? shortInput(input) : input)) };
 }
 
-/** Keeps the known keys of an input, wherever they stand among others. */
+/** Keeps the known keys of an input, at any position, and a few others. */
 function shortInput(input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   const known = INPUT_KEYS.filter((key) => Object.hasOwn(input, key)).map((key) => [key, input[key]] as const);
   const short: Record<string, unknown> = Object.fromEntries([...shortEntries(input), ...known]);

@@ -8,10 +8,10 @@ import { fieldNames, isStreamed } from '../request-fields.ts';
 import { isGiven, requireRequestField, requireTensors } from '../request.ts';
 import type { Codec, DecodeContext } from '../request.ts';
 
-/** Bodies that are one plain value are read by the engine up to this size. */
+/** Largest body of one plain value that parseJson reads. */
 const MAX_PLAIN_BYTES = 2 ** 18;
 
-/** JSON requests: small ones; the whole text waits in memory, and is bounded. */
+/** JSON requests. The whole text is buffered, so its size is limited. */
 export const jsonCodec: Codec = {
   name: 'json',
   mediaTypes: ['application/json'],
@@ -21,11 +21,11 @@ export const jsonCodec: Codec = {
       throw new LossmeterError('malformed_body', `the body is ${showValue(request)}, expected an object`);
     }
     for (const name of Object.keys(request)) requireRequestField(name, context.fields);
-    // Before large tensors are decoded.
+    // Checked before large tensors are decoded.
     const fields = request as Readonly<Record<string, unknown>>;
     requireTensors((name) => isGiven(fields[name]), context.fields);
     for (const [name, value] of Object.entries(request)) {
-      // Null means absent; a tensor that streams has no null.
+      // Null means absent: a streamed tensor that is null is not announced.
       if (value !== null || !isStreamed(name)) yield { is: 'field', name, value };
     }
   },

@@ -3,8 +3,8 @@ import { elements, joinTexts, stringify } from '../json-text/stringify.ts';
 import type { ReplyParts } from '../reply.ts';
 
 /**
- * An answer as JSON text, in parts. The data of a tensor becomes a flat array. Numbers that JSON cannot represent become the
- * strings "NaN", "Infinity" and "-Infinity", as in Protocol Buffers' JSON mapping.
+ * Encodes an answer as JSON text, in parts. The data of a tensor becomes a flat array. Non-finite numbers become the strings
+ * "NaN", "Infinity" and "-Infinity", as in Protocol Buffers' JSON mapping.
  */
 export function encodeJson(value: object): ReplyParts {
   return containsTensor(value) ? joinTexts(pieces(value)) : [stringify(value)];

@@ -13,8 +13,8 @@ import { TensorMap } from './tensor-map.ts';
 import { requireByteLength, requireDTypeOf, unknownKey } from '../tensors/tensor-value.ts';
 
 /**
- * MessagePack requests. The map is walked as it arrives: what is small is cut out and read by msgpackr, and the bytes
- * of a streamed tensor's data are runs, in which they come.
+ * MessagePack requests. The map is processed as it arrives: msgpackr reads each small value, and the data of a streamed tensor
+ * is yielded in runs as received.
  */
 export const msgpackCodec: Codec = {
   name: 'msgpack',
@@ -46,7 +46,7 @@ class MsgpackRequest {
     }
   }
 
-  /** Reads a tensor that streams. @param last true when no field follows */
+  /** Reads a streamable tensor. @param last true when no field follows */
   *#readTensor(field: TensorName, last: boolean): Decoding {
     const type = (yield* peek(this.#bytes))?.[0];
     if (type === undefined || formatOf(type).counts !== 'pairs') {
@@ -75,7 +75,7 @@ class MsgpackRequest {
       }
       byteLength = yield* this.#readBinLength(data);
       if (byteLength === undefined) {
-        // An array of numbers: small enough to wait, or refused by the bound on held bytes.
+        // An array of numbers is buffered, within the limit of held bytes.
         entries = yield* this.#readValue(data);
       } else if (last && missing === 1) {
         yield this.#headOf(field, map, byteLength);
@@ -94,7 +94,7 @@ class MsgpackRequest {
     } else yield this.#headOf(field, map, byteLength ?? 0);
   }
 
-  /** Reads a map that names a file, the first key of which was read already. */
+  /** Reads a map that names a file, after its first key. */
   *#readReference(field: TensorName, first: string, pairs: number): Decoding<object> {
     const map = new Map<string, unknown>([[first, yield* this.#readValue(`${field}.${first}`)]]);
     for (let missing = pairs - 1; missing > 0; missing--) {
@@ -106,7 +106,7 @@ class MsgpackRequest {
     return Object.fromEntries(map);
   }
 
-  /** Reads a map of tensors that stands in the place of one, the first key of which was read already. */
+  /** Reads a map of tensors that replaces a tensor, after its first key. */
   *#readParts(field: TensorName, first: string, pairs: number): Decoding<object> {
     const map = new Map<string, unknown>([[first, yield* this.#readPart(field, first)]]);
     for (let missing = pairs - 1; missing > 0; missing--) {
@@ -123,7 +123,7 @@ class MsgpackRequest {
     return withoutNumpy(name, yield* this.#readValue(name));
   }
 
-  /** @throws LossmeterError when the map is not complete, or not filled by so many bytes */
+  /** @throws LossmeterError when the map is incomplete, or the bytes do not fill its shape */
   #headOf(field: TensorName, map: TensorMap, byteLength: number): Decoded {
     const { dtype, shape } = map.finish();
     requireByteLength(field, requireDTypeOf(field, dtype), shape, byteLength);
@@ -131,7 +131,7 @@ class MsgpackRequest {
     return { is: 'head', name: field, dtype, shape, isNumpy: map.isNumpy };
   }
 
-  /** Fails fast when Content-Length is too small: memory is taken for rows before their bytes have come. */
+  /** Fails fast when Content-Length is too small, because memory for rows is allocated before their bytes arrive. */
   #requireAnnounced(field: TensorName, byteLength: number): void {
     const { contentLength } = this.#context;
     if (contentLength !== undefined && byteLength > contentLength)
@@ -144,14 +144,14 @@ class MsgpackRequest {
     return count;
   }
 
-  /** The length of a bin, whose head is consumed; undefined, with nothing consumed, when the value is not a bin. */
+  /** Consumes the head of a bin and returns its length. Returns undefined and consumes nothing if the value is not a bin. */
   *#readBinLength(what: string): Decoding<number | undefined> {
     const type = (yield* peek(this.#bytes))?.[0];
     if (type === undefined || type < 0xc4 || type > 0xc6) return undefined;
     return (yield* this.#readHead(what)).count;
   }
 
-  /** Consumes a type byte and the length behind it. */
+  /** Consumes a type byte and the length after it. */
   *#readHead(what: string): Decoding<{ counts: 'bytes' | 'items' | 'pairs'; count: number }> {
     const { lengthBytes, counts, fixed } = formatOf(this.#takeByte() ?? (yield* this.#readByte(what)));
     let count = 0;
@@ -164,7 +164,7 @@ class MsgpackRequest {
     return this.#takeByte()!;
   }
 
-  /** The next byte, when it is here already. */
+  /** Consumes the next byte if it was received already. */
   #takeByte(): number | undefined {
     const byte = this.#bytes.here?.[0];
     if (byte !== undefined) this.#bytes.skip(1);
@@ -178,7 +178,7 @@ class MsgpackRequest {
   }
 }
 
-/** Translates an array of msgpack-numpy to {dtype, shape, data}, as other formats write tensors. */
+/** Converts an array of msgpack-numpy to {dtype, shape, data}. Returns other values unchanged. */
 function withoutNumpy(field: string, value: unknown): unknown {
   if (!isTensorName(field) || typeof value !== 'object' || value === null || !Object.hasOwn(value, 'nd')) return value;
   const map = new TensorMap(field);

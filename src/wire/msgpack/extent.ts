@@ -1,27 +1,27 @@
 import { LossmeterError } from '../../errors.ts';
 
-/** Nesting that a value may have; no request needs more than a tensor's axes and a few maps. */
+/** Largest nesting of a value. No request needs more than a tensor's axes and a few maps. */
 const MAX_DEPTH = 64;
 
-/** Keys of one map: no request needs so many. */
+/** Largest number of keys of one map. No request needs more. */
 const MAX_KEYS = 2 ** 12;
 
-/** Bytes of a text in a field that is read at once: all that str 16 can have. */
+/** Largest text in a field that is read at once: the maximum of str 16. */
 export const MAX_TEXT_BYTES = 2 ** 16 - 1;
 
-/** Bounds on what is made of a value. */
+/** Limits of the content of a value. */
 interface Limits {
-  /** Items and pairs: each becomes a JavaScript value, much larger than its bytes. */
+  /** Items and pairs in total. Each becomes a JavaScript value, much larger than its bytes. */
   entries: number;
-  /** Pairs of all maps, whose keys take a microsecond each. */
+  /** Pairs of all maps. Each key takes a microsecond. */
   pairs: number;
-  /** Bytes of a text that is read at once: longer ones are stopped at. */
+  /** Bytes of a text that is read at once. MsgpackExtent stops at longer texts. */
   textBytes: number;
-  /** Bytes of the other texts together, apart from short ones. */
+  /** Total bytes of the texts that are neither long nor short. */
   allTextBytes: number;
 }
 
-/** Bytes of a short text, such as "-Infinity": a tensor may have one as each entry. */
+/** Largest number of bytes of a short text, such as "-Infinity", which may be every entry of a tensor. */
 const SHORT_TEXT_BYTES = 9;
 
 /** Limits of a field of a request, which is read on the main thread. */
@@ -37,13 +37,13 @@ export const VALUE_LIMITS: Limits = { entries: 2 ** 18, pairs: 2 ** 18, textByte
 
 const AS_BYTES = 'send a tensor as {"dtype", "shape", "data"} with data as bin';
 
-/** Layout behind a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
+/** Layout after a MessagePack type byte. https://github.com/msgpack/msgpack/blob/master/spec.md */
 interface Format {
   /** Bytes of a big-endian length that follow the type byte. */
   lengthBytes: 0 | 1 | 2 | 4;
   /** Unit of the length, or of the type byte itself. */
   counts: 'bytes' | 'items' | 'pairs';
-  /** Bytes, items or pairs known from the type byte; added to the length where there is one. */
+  /** Bytes, items or pairs that the type byte gives. The length, if any, is added to them. */
   fixed: number;
   /** True for the bytes of a text. */
   isText?: boolean;
@@ -57,7 +57,7 @@ const text = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({
 const items = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'items', fixed });
 const pairs = (lengthBytes: Format['lengthBytes'], fixed = 0): Format => ({ lengthBytes, counts: 'pairs', fixed });
 
-/** From 0xc0 to 0xdf. */
+/** Formats of the type bytes 0xc0 to 0xdf; undefined for the unused byte and for extensions. */
 const FORMATS: readonly (Format | undefined)[] = [
   bytes(0),
   undefined,
@@ -93,7 +93,7 @@ const FORMATS: readonly (Format | undefined)[] = [
   pairs(4),
 ];
 
-/** @throws LossmeterError malformed_body for the type byte that the format never uses, and for extensions */
+/** @throws LossmeterError malformed_body for the unused type byte 0xc1, and for extensions */
 export function formatOf(type: number): Format {
   if (type < 0x80 || type >= 0xe0) return bytes(0);
   if (type < 0x90) return pairs(0, type & 0x0f);
@@ -108,11 +108,11 @@ export function formatOf(type: number): Format {
 }
 
 /**
- * Finds where one MessagePack value ends, fed in chunks of any size, and stops at each long text in it. Knows extents only;
+ * Finds the end of one MessagePack value that arrives in chunks of any size. Stops at each long text in it. It only measures;
  * msgpackr reads the value.
  */
 export class MsgpackExtent {
-  /** Values still to come at each level of nesting. */
+  /** Number of remaining values at each level of nesting. */
   readonly #open: number[] = [1];
   #skip = 0;
   #format: Format | undefined;
@@ -132,18 +132,18 @@ export class MsgpackExtent {
     return this.#open.length === 0;
   }
 
-  /** Bytes of the long text that was stopped at: they come next. 0 without one. */
+  /** Length of the long text at which `push` stopped; 0 without one. Its bytes come next. */
   get longText(): number {
     return this.#longText;
   }
 
-  /** Goes on behind the long text. */
+  /** Continues after the long text. */
   passLongText(): void {
     this.#longText = 0;
     this.#closeFull();
   }
 
-  /** @returns bytes of the chunk that belong to the value, up to the content of a long text */
+  /** @returns number of bytes of the chunk that belong to the value, up to the content of a long text */
   push(chunk: Uint8Array): number {
     let at = 0;
     while (at < chunk.byteLength && !this.done && this.#longText === 0) {
@@ -165,7 +165,7 @@ export class MsgpackExtent {
     return at;
   }
 
-  /** A value's head is read: goes into what it announces. */
+  /** Processes the head of a value: counts its content, checks the limits, and opens a new level for arrays and maps. */
   #enter(): void {
     const { counts, fixed, isText } = this.#format!;
     const count = this.#length + fixed;

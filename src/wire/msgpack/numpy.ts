@@ -5,15 +5,15 @@ import type { DType, ElementType } from '../../tensor/dtype.ts';
 import { elementsOf } from '../../tensor/tensor.ts';
 
 /**
- * Arrays as the Python package msgpack-numpy writes them: {nd: true, type: '<f4', kind: '', shape, data}, with keys that
- * are bin. https://github.com/lebedov/msgpack-numpy
+ * Keys of arrays that the Python package msgpack-numpy writes: {nd: true, type: '<f4', kind: '', shape, data}. The keys are
+ * bin. https://github.com/lebedov/msgpack-numpy
  */
 export const NUMPY_KEYS = ['nd', 'type', 'kind', 'shape', 'data'] as const;
 
 /** dtypes by NumPy's names for them. */
 const NAMED = new Map<unknown, DType>();
 
-/** dtypes by the names of untyped bytes that NumPy gives to arrays of other packages. */
+/** dtypes by NumPy's names for the untyped bytes of dtypes that other packages define. */
 const UNTYPED = new Map<unknown, DType>();
 
 for (const dtype of DTYPES) {
@@ -23,8 +23,8 @@ for (const dtype of DTYPES) {
 }
 
 /**
- * The number or truth of a scalar, {nd: false, type: '<f4', data}, as msgpack-numpy writes np.float32(0.1).
- * @returns undefined for any other map, and for types that are no numbers
+ * Reads a NumPy scalar, {nd: false, type: '<f4', data}: msgpack-numpy writes np.float32(0.1) like this.
+ * @returns undefined for any other map, and for types that are not numbers or booleans
  */
 export function scalarFrom({
   nd,
@@ -40,14 +40,14 @@ export function scalarFrom({
   return typeof value === 'bigint' && Number.isSafeInteger(Number(value)) ? Number(value) : value;
 }
 
-/** Text that Python may have written as bin. */
+/** Decodes text that Python may have written as bin. Returns other values unchanged. */
 export function textOf(value: unknown): unknown {
   return value instanceof Uint8Array ? Buffer.from(value).toString() : value;
 }
 
 /**
- * Checks one key of an array. `shape` and `data` are those of any tensor, and not checked here.
- * @returns the dtype, when the key says it
+ * Checks one key of an array. `shape` and `data` are the same for all tensors, and are checked elsewhere.
+ * @returns the dtype, for the key `type`
  * @throws LossmeterError invalid_tensor
  */
 export function readNumpyKey(field: string, key: 'nd' | 'type' | 'kind', value: unknown): DType | undefined {
@@ -99,7 +99,7 @@ function requireType(field: string, value: unknown): DType {
   throw refuse('invalid_tensor', placeIn(field, 'type'), `${field}.type is ${showValue(type)}, expected ${expected}`);
 }
 
-/** The type of an array of kind V or O, which is described like a structure of one field without a name. */
+/** Type of an array of kind V or O, which is described as a structure of one unnamed field. Returns other types unchanged. */
 function unstructured(type: unknown): unknown {
   if (!Array.isArray(type) || type.length !== 1) return type;
   const [entry] = type as unknown[];

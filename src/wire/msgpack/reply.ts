@@ -9,8 +9,8 @@ import type { ReplyStyle } from '../reply.ts';
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 /**
- * An answer as MessagePack, in parts: what is small is packed by msgpackr, and the bytes of tensors stand where they are,
- * so that a large output is not copied. Numbers that are not integers are float64.
+ * Encodes an answer as MessagePack, in parts. msgpackr packs the small values; the bytes of large tensors are not copied.
+ * Numbers that are not integers are float64.
  */
 export function packReply(value: object, { numpyArrays }: ReplyStyle): Uint8Array[] {
   const parts: Uint8Array[] = [];
@@ -38,14 +38,14 @@ function appendValue(parts: Uint8Array[], value: unknown, appendTensor: AppendTe
   }
 }
 
-/** {dtype, shape, data} */
+/** Appends {dtype, shape, data}. */
 function appendMap(parts: Uint8Array[], { dtype, shape, data }: Tensor): void {
   parts.push(mapHead(3));
   for (const value of ['dtype', dtype, 'shape', shape, 'data']) parts.push(new Uint8Array(packr.pack(value)));
   appendBin(parts, data);
 }
 
-/** {b'nd': True, b'type', b'kind': b'', b'shape', b'data'}, which msgpack_numpy.decode makes an ndarray of. */
+/** Appends {b'nd': True, b'type', b'kind': b'', b'shape', b'data'}, which msgpack_numpy.decode converts to an ndarray. */
 function appendNumpyArray(parts: Uint8Array[], { dtype, shape, data }: Tensor): void {
   const values = { nd: true, type: ELEMENT_TYPES[dtype].numpy, kind: new Uint8Array(0), shape, data };
   parts.push(mapHead(NUMPY_KEYS.length));
@@ -65,7 +65,7 @@ function appendBin(parts: Uint8Array[], bytes: Uint8Array): void {
   parts.push(head(bytes.byteLength, { types: [0xc4, 0xc5, 0xc6] }), bytes);
 }
 
-/** A type byte with a length, in the shortest of the forms that the type has. */
+/** Encodes a type byte and a length, in the shortest form of the type. */
 function head(
   length: number,
   { fixed, fixedBelow = 0, types }: { fixed?: number; fixedBelow?: number; types: (number | undefined)[] },

@@ -10,8 +10,8 @@ import type { TensorKey } from '../tensors/tensor-value.ts';
 type NumpyKey = (typeof NUMPY_KEYS)[number];
 
 /**
- * The keys of a tensor in MessagePack, one after the other as they come: those of {dtype, shape, data}, or those of
- * msgpack-numpy. Each is checked at once; which form it is, and whether all are there, in the end.
+ * Reads the keys of a tensor in MessagePack in the order in which they arrive: {dtype, shape, data}, or the keys of
+ * msgpack-numpy. Each key is checked at once. `finish` checks that all keys are of one form and that none is missing.
  */
 export class TensorMap {
   readonly #field: string;
@@ -30,7 +30,7 @@ export class TensorMap {
     return this.#seen.has('nd');
   }
 
-  /** Takes the next key. @throws LossmeterError unknown_field, malformed_body when it comes twice */
+  /** Adds the next key. @throws LossmeterError unknown_field, malformed_body for a duplicate key */
   next(name: unknown): TensorKey | NumpyKey {
     const text = textOf(name);
     const key = isNumpyKey(text) ? text : requireTensorKey(this.#field, text);
@@ -39,19 +39,19 @@ export class TensorMap {
     return key;
   }
 
-  /** Takes the value of a key. @throws LossmeterError invalid_tensor */
+  /** Sets the value of a key. @throws LossmeterError invalid_tensor */
   set(key: Exclude<TensorKey | NumpyKey, 'data'>, value: unknown): void {
     if (key === 'shape') this.#shape = requireShape(this.#field, value);
     else if (key === 'dtype') this.#dtype = requireDType(this.#field, value);
     else {
       this.#numpyPairs.push([key, value]);
-      // Without nd, "type" was written for dtype: to be said in the end.
+      // Without nd, "type" is a mistake for dtype, which requireOneForm reports.
       if (!this.isNumpy) return;
       for (const pair of this.#numpyPairs.splice(0)) this.#dtype = readNumpyKey(this.#field, ...pair) ?? this.#dtype;
     }
   }
 
-  /** Keys that were read already. */
+  /** Values that were read so far. */
   get known(): { dtype: DType | undefined; shape: Shape | undefined } {
     return { dtype: this.#dtype, shape: this.#shape };
   }

@@ -13,13 +13,13 @@ import { scalarFrom, textOf } from './numpy.ts';
 import { TENSOR_FIELDS, isStreamed } from '../request-fields.ts';
 import { notBase64 } from '../tensors/tensor-value.ts';
 
-/** Values of so many bytes have a turn of their own: what is made of them comes in the next one. */
+/** After a value of more than this many bytes, processing continues in the next turn. */
 const OWN_TURN_BYTES = 2 ** 16;
 
-/** Stands for a value that does not lie within one chunk. */
+/** Result for a value that does not lie within one chunk. */
 export const CUT = Symbol('cut');
 
-/** Reads the next value where it lies within the chunk that is here, as most do. @returns CUT where it does not */
+/** Reads the next value if it lies within the current chunk, as most values do. @returns CUT if it does not */
 export function valueHere(bytes: Bytes, account: HeldBytesAccount, what: string): unknown {
   const chunk = bytes.here;
   if (chunk === undefined) return CUT;
@@ -32,8 +32,8 @@ export function valueHere(bytes: Bytes, account: HeldBytesAccount, what: string)
 }
 
 /**
- * Cuts the next value out of the body and reads it. A long text is read as base64 while it comes, and becomes the bytes
- * that it stands for: a string of it would take the time of others.
+ * Cuts the next value out of the body and reads it. A long text is decoded as base64 while it arrives, and becomes a bin:
+ * a string of it would block the main thread.
  */
 export function* readValue(bytes: Bytes, account: HeldBytesAccount, what: string): Decoding<unknown> {
   const extent = new MsgpackExtent();
@@ -62,13 +62,13 @@ export function* readValue(bytes: Bytes, account: HeldBytesAccount, what: string
   return value;
 }
 
-/** Values that may hold the elements of a tensor. */
+/** Values that may contain the elements of a tensor. */
 const TENSORS: ReadonlySet<string> = new Set([
   ...TENSOR_FIELDS,
   ...TENSOR_FIELDS.filter(isStreamed).map((name) => `${name}.data`),
 ]);
 
-/** Reads a long text, which can only be base64. @returns its bytes */
+/** Decodes a long text, which must be base64, into `held`. @returns the number of decoded bytes */
 function* readBase64(
   bytes: Bytes,
   held: HeldRuns,
@@ -93,15 +93,15 @@ function* readBase64(
   return decoded;
 }
 
-/** Place of the head of a long text, of which bytes became. */
+/** Place of the head of a long text that was decoded to bytes. */
 interface BinHead {
-  /** Index behind it. */
+  /** Index after the head. */
   readonly end: number;
-  /** Bytes that follow it. */
+  /** Number of bytes that follow the head. */
   readonly length: number;
 }
 
-/** MessagePack's bin 32; its head is as long as that of str 32. */
+/** Type byte of MessagePack's bin 32. Its head has the same length as a head of str 32. */
 const BIN_32 = 0xc6;
 const LENGTH_BYTES = 4;
 
@@ -122,10 +122,10 @@ export function parseValue(body: Uint8Array): unknown {
   return unpack(body, 'the body');
 }
 
-// Integers beyond 2^53 come as bigint, so that labels are exact.
+// Integers beyond 2^53 become bigints, so that labels are exact.
 const OPTIONS = { useRecords: false, int64AsType: 'auto' as 'bigint' };
 const unpackr = new Unpackr({ ...OPTIONS, mapsAsObjects: true });
-/** Reads maps whose keys are bin, which are no names of an object. */
+/** Reads maps whose keys are bin, which cannot be property names. */
 const mapUnpackr = new Unpackr({ ...OPTIONS, mapsAsObjects: false });
 
 function unpack(bytes: Uint8Array, what: string): unknown {
@@ -139,7 +139,7 @@ function unpack(bytes: Uint8Array, what: string): unknown {
   }
 }
 
-/** A value in which keys of maps are bin, as Python writes bytes; undefined when it cannot be read so either. */
+/** Reads a value in which keys of maps are bin, as Python writes bytes; undefined if this fails too. */
 function unpackMaps(bytes: Uint8Array): unknown {
   try {
     return withNames(mapUnpackr.unpack(bytes));

@@ -10,19 +10,19 @@ import type { Codec, DecodeContext } from '../request.ts';
 import type { RequestFields } from '../request-fields.ts';
 import { readStoredTensors } from '../tensors/stored-tensors.ts';
 
-/** Says how many bytes of a body are JSON, when tensors follow it. */
+/** Header with the length in bytes of the JSON that precedes the tensors. */
 export const JSON_LENGTH_HEADER = 'inference-header-content-length';
 
 interface InferenceCodecOptions {
-  /** Bytes of JSON in front of the tensors; undefined when all of the body is JSON. */
+  /** Length in bytes of the JSON before the tensors; undefined if the whole body is JSON. */
   jsonBytes: number | undefined;
   names: ModelNames;
 }
 
 /**
- * A request of the Open Inference Protocol: JSON, and behind it the bytes of those tensors that are not in the JSON, in
- * the order in which it lists them. The bytes of logits are handed on as they come when no other tensor follows them;
- * else they wait in bounded memory. Made for one request, and then knows what is wanted of the answer.
+ * Codec of the Open Inference Protocol. A request is JSON, followed by the bytes of the tensors that are not in the JSON, in
+ * the order in which it lists them. The bytes of logits are streamed if no other tensor follows them; otherwise they are
+ * buffered in bounded memory. A codec serves one request, and keeps its properties for the answer.
  */
 export class OpenInferenceCodec implements Codec {
   readonly name = 'open-inference';
@@ -57,7 +57,7 @@ export class OpenInferenceCodec implements Codec {
   }
 }
 
-/** The fields that are no tensors: all of them come as parameters, and those that have no name of their own are options. */
+/** Fields that are not tensors. All are sent as parameters; those that are not plain values of the kind are options. */
 function plainFields({ options }: InferenceRequest, { values }: RequestFields): Record<string, unknown> {
   if (options === undefined) return {};
   const [own, others] = [true, false].map((isOwn) =>
@@ -67,7 +67,7 @@ function plainFields({ options }: InferenceRequest, { values }: RequestFields): 
 }
 
 /**
- * The bytes of JSON that a request announces.
+ * Parses the length of the JSON that a request announces.
  * @throws LossmeterError malformed_body
  */
 export function announcedJsonBytes(header: string | string[] | undefined): number | undefined {
@@ -80,7 +80,7 @@ export function announcedJsonBytes(header: string | string[] | undefined): numbe
 
 const BINARY_ADVICE = 'send larger tensors as binary data behind it';
 
-/** A body that is JSON throughout. */
+/** Reads a body that is only JSON. */
 function* readAll(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext): Decoding<unknown> {
   const held = new HeldRuns(account, 'the JSON body', BINARY_ADVICE);
   const text = yield* readWhole(bytes, held, { maxBytes: maxJsonBytes, tooLong: () => tooMuchJson(maxJsonBytes) });
@@ -93,7 +93,7 @@ function* readAll(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext):
   }
 }
 
-/** The JSON in front of the tensors. */
+/** Reads the JSON before the tensors. */
 function* readHead(
   bytes: Bytes,
   jsonBytes: number,
@@ -112,7 +112,7 @@ function tooMuchJson(maxJsonBytes: number): LossmeterError {
   return new LossmeterError('body_too_large', detail);
 }
 
-/** Refuses at once what cannot come, or comes too much, where the length of the body is announced. */
+/** Fails fast when the announced length of the body is not the length of its JSON and tensors. */
 function requireAnnounced(
   binary: readonly { byteLength: number }[],
   jsonBytes: number | undefined,

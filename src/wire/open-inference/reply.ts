@@ -6,15 +6,15 @@ import { ELEMENT_TYPES } from '../../tensor/dtype.ts';
 import { joinSmall } from '../reply.ts';
 import type { ReplyParts } from '../reply.ts';
 
-/** An output tensor. */
+/** Output tensor. */
 export interface InferenceOutput {
   readonly name: string;
   readonly tensor: Tensor;
-  /** True where it is sent as bytes behind the JSON. */
+  /** True if it is sent as bytes after the JSON. */
   readonly binary: boolean;
 }
 
-/** An answer of the Open Inference Protocol. */
+/** Answer of the Open Inference Protocol. */
 export interface InferenceReply {
   readonly modelName: string;
   readonly modelVersion: string;
@@ -26,17 +26,17 @@ export interface InferenceReply {
 
 interface EncodedReply {
   readonly parts: ReplyParts;
-  /** Bytes of JSON in front of the tensors; undefined when all of it is JSON. */
+  /** Length in bytes of the JSON before the tensors; undefined if the answer is only JSON. */
   readonly jsonBytes: number | undefined;
 }
 
-/** Elements in JSON up to which the JSON is made at once. */
+/** Largest number of elements for which the JSON is made in one step. */
 const SMALL_ELEMENTS = 65_536;
 
 /**
- * Encodes an answer as JSON, and behind it the bytes of binary outputs. Numbers that JSON cannot represent become the
- * strings "NaN", "Infinity" and "-Infinity": the only JSON that numpy, and with it tritonclient and KServe's client, reads
- * back as the same numbers. Their parsers (rapidjson and orjson) agree on no other form.
+ * Encodes an answer as JSON, followed by the bytes of binary outputs. Non-finite numbers become the strings "NaN", "Infinity"
+ * and "-Infinity". NumPy, and therefore tritonclient and KServe's client, reads them back as the same numbers. The clients'
+ * JSON parsers (rapidjson and orjson) agree on no other form.
  */
 export async function encodeInference(reply: InferenceReply): Promise<EncodedReply> {
   const tensors = reply.outputs.filter(({ binary }) => binary).map(({ tensor }) => tensor.data);
@@ -55,7 +55,10 @@ export async function encodeInference(reply: InferenceReply): Promise<EncodedRep
   return { parts, jsonBytes: await byteLengthOf(pieces(reply)) };
 }
 
-/** Made twice, to be measured first: as a whole it may be too large for memory. Lets others run meanwhile. */
+/**
+ * Measures the texts, which are then made again to be sent: together they may be too large for memory. Yields to the event
+ * loop after each text.
+ */
 async function byteLengthOf(texts: Iterable<string>): Promise<number> {
   let bytes = 0;
   for (const text of texts) {

@@ -1,4 +1,4 @@
-/** Reads the JSON of a request of the Open Inference Protocol: what it asks for, and where its tensors are. */
+/** Reads the JSON of a request of the Open Inference Protocol: its options, its requested outputs and its inputs. */
 import { LossmeterError, refuse } from '../../errors.ts';
 import { pointerTo, showValue, suggestName } from '../../suggestion.ts';
 import type { DType } from '../../tensor/dtype.ts';
@@ -15,28 +15,28 @@ interface InferenceInput {
   readonly name: TensorName;
   readonly dtype: DType;
   readonly shape: Shape;
-  /** Its bytes behind the JSON; undefined when `data` has it. */
+  /** Number of its bytes after the JSON; undefined if `data` contains the tensor. */
   readonly byteLength: number | undefined;
-  /** Numbers, flat or nested; bytes where a worker has read them. */
+  /** Numbers, flat or nested; bytes if a worker has read them. */
   readonly data: unknown;
 }
 
 interface RequestedOutput {
   readonly name: string;
-  /** True where the answer is to have it as bytes behind the JSON. */
+  /** True if the answer sends it as bytes after the JSON. */
   readonly binary: boolean;
 }
 
-/** Everything of a request but the bytes behind its JSON. */
+/** Request without the bytes after its JSON. */
 export interface InferenceRequest {
   readonly id: string | undefined;
-  /** As they came, not checked yet; undefined without parameters. */
+  /** Unchecked options; undefined without parameters. */
   readonly options: Readonly<Record<string, unknown>> | undefined;
-  /** In the order of their bytes. */
+  /** Inputs in the order of their bytes. */
   readonly inputs: readonly InferenceInput[];
   /** Outputs that the request lists. */
   readonly outputs: readonly RequestedOutput[];
-  /** True where outputs that are not listed are to be bytes. */
+  /** True if outputs that are not listed are sent as bytes. */
   readonly binaryOutput: boolean;
 }
 
@@ -46,17 +46,17 @@ export interface ModelNames {
   readonly inputs: readonly TensorName[];
   /** Outputs of every answer. */
   readonly always: readonly string[];
-  /** Outputs that the option `outputs` asks for. */
+  /** Outputs that the option `outputs` selects. */
   readonly optional: readonly string[];
 }
 
 export const REQUEST_KEYS = ['id', 'parameters', 'inputs', 'outputs', 'model_name', 'model_version'];
 const OUTPUT_KEYS = ['name', 'parameters'];
 
-/** Parameters of the protocol and of Triton. All but the first are ignored. */
+/** Parameters of the protocol and of its clients. All except the first are ignored. */
 const PROTOCOL_PARAMETERS: ReadonlySet<string> = new Set([
   'binary_data_output',
-  // Of MLServer's clients, as on tensors.
+  // Sent by MLServer's clients, here and on tensors.
   'content_type',
   'sequence_id',
   'sequence_start',
@@ -67,7 +67,7 @@ const PROTOCOL_PARAMETERS: ReadonlySet<string> = new Set([
 ]);
 const TRITON_PREFIX = 'triton_';
 
-/** Parameters of a tensor by which clients ask for what this service does not do. */
+/** Parameters of a tensor that request unsupported features, and the features. */
 const NOT_IMPLEMENTED: Readonly<Record<string, string>> = {
   shared_memory_region: 'shared memory',
   shared_memory_byte_size: 'shared memory',
@@ -75,13 +75,13 @@ const NOT_IMPLEMENTED: Readonly<Record<string, string>> = {
   classification: 'the classification extension',
 };
 
-/** Characters of an id, which the answer repeats. */
+/** Largest number of characters of an id, which the answer repeats. */
 const MAX_ID_LENGTH = 1024;
 
-/** Characters of a parameter that is JSON text: lists of options are short. */
+/** Largest number of characters of a parameter that is JSON text. Lists of options are short. */
 const MAX_PARAMETER_LENGTH = 65_536;
 
-/** More than there are, so that the strange one of too many is named. */
+/** Largest number of inputs or outputs. It exceeds the number of known names, so that an error can name the unknown one. */
 const MAX_TENSORS = 64;
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -144,7 +144,7 @@ function readInput(value: unknown, index: number, names: readonly TensorName[]):
   const shape = requireShape(name, input['shape']);
   const { data = null } = input;
   if (size === null) {
-    // Bytes: JSON has none, so a worker has read them.
+    // JSON has no bytes: if data is bytes, a worker has read it.
     const isRead = data instanceof Uint8Array || isReadElements(data);
     if (!Array.isArray(data) && !isRead && !(data instanceof NumberArray)) {
       const detail = `the input ${name} has no data: expected a list "data" or "parameters": {"binary_data_size"}`;
@@ -181,7 +181,7 @@ function readOutputs(value: unknown, { always, optional }: ModelNames, binaryOut
   return outputs;
 }
 
-/** The options among the parameters: lists and maps are JSON text there, for parameters are plain. */
+/** Options among the parameters. Parameters are scalars, so lists and maps are sent as JSON text. */
 function optionsFrom(parameters: Fields | undefined, outputs: readonly string[]): Fields | undefined {
   const options = Object.fromEntries(
     Object.entries(parameters ?? {})
@@ -190,7 +190,7 @@ function optionsFrom(parameters: Fields | undefined, outputs: readonly string[])
   );
   if (outputs.length === 0) return parameters && options;
   const { outputs: given = [] } = options;
-  // Any other value is refused with the other options.
+  // Another value is refused later, when the options are checked.
   if (!Array.isArray(given)) return options;
   return { ...options, outputs: [...given, ...outputs.filter((name) => !given.includes(name))] };
 }

@@ -17,32 +17,31 @@ import { requireDTypeOf } from '../tensors/tensor-value.ts';
 
 export const SAFETENSORS = 'application/vnd.safetensors';
 
-/** The bound on a request's header, which has four tensors at most: a longer one is text that nobody needs. */
+/** Limit of the header of a request. A request has few tensors, so a longer header is mostly unused text. */
 const MAX_REQUEST_HEADER_BYTES = 2 ** 20;
 
-/** Colons of a request's header outside of strings: four tensors have three each, and metadata some. */
+/** Limit of keys in the header of a request, counted as colons outside of strings. Each tensor has a name and three keys. */
 const MAX_HEADER_KEYS = 2 ** 12;
 
-/** Commas of it outside of strings: shapes and names. */
+/** Limit of commas in the header outside of strings: they separate keys and the lengths of shapes. */
 const MAX_HEADER_COMMAS = 2 ** 13;
 
-/** Characters of a field that is JSON text in the metadata: options are short. */
+/** Limit of characters of a field in the metadata, which is JSON text. Options are short. */
 const MAX_FIELD_LENGTH = 65_536;
 
-/** The byte that every header starts with: {, or white space before it, which the library reads too. */
+/** First byte of a header: `{`, or white space before it, which the safetensors library accepts too. */
 const FIRST_BYTES: ReadonlySet<number> = new Set(Buffer.from('{ \t\n\r'));
 
-/** A header whose tensors are all fields of a request, and can be read. */
+/** Header whose tensors are all fields of a request, of supported dtypes. */
 type RequestFileHeader = Omit<SafetensorsHeader, 'tensors'> & { readonly tensors: readonly RequestTensor[] };
 
-/** A tensor of it. */
+/** Tensor of such a header. */
 type RequestTensor = ReadableTensor & { readonly name: TensorName };
 
 /**
- * Requests that are a safetensors file: the tensors by their names, options as JSON text in `__metadata__.options`,
- * other fields as JSON text in `__metadata__` under their names. The bytes of logits are handed on as they come when
- * they are the last of the file; when tensors follow them, they wait in bounded memory. Values without logits, which
- * are no file of tensors, cannot come so.
+ * Requests as a safetensors file: tensors under their names, options as JSON text in `__metadata__.options`, other fields as
+ * JSON text in `__metadata__` under their names. The bytes of logits are streamed when they are the last of the file;
+ * otherwise they are buffered in bounded memory. The format has no bodies of plain values without logits.
  */
 export const safetensorsCodec: Codec = {
   name: 'safetensors',
@@ -73,7 +72,7 @@ function* readHeader(bytes: Bytes, context: DecodeContext): Decoding<RequestFile
   return { ...header, tensors: header.tensors.map((tensor) => requireReadable(tensor) as RequestTensor) };
 }
 
-/** Bounds what is made of a header, before it is parsed. @throws LossmeterError body_too_large */
+/** Limits the keys and commas of a header before it is parsed. @throws LossmeterError body_too_large */
 function requireModest(bytes: Uint8Array): void {
   const { keys, commas } = measureStructure(bytes);
   if (keys <= MAX_HEADER_KEYS && commas <= MAX_HEADER_COMMAS) return;
@@ -129,7 +128,7 @@ function requireTensorName(name: string, fields: RequestFields): void {
   throw refuse('invalid_tensor', pointerTo(field), detail);
 }
 
-/** The fields that are no tensors. Metadata is free text of the file's writer; misspelt fields are refused. */
+/** Fields that are not tensors, from the metadata. Other metadata is free text and ignored, but misspelt fields are refused. */
 export function fieldsOf(
   metadata: Readonly<Record<string, string>>,
   { options, values }: Pick<RequestFields, 'options' | 'values'>,

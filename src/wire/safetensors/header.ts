@@ -7,13 +7,13 @@ import type { Tensor } from '../../tensor/tensor.ts';
 import { isTensorName } from '../request-fields.ts';
 import { requireByteLength, requireShape } from '../tensors/tensor-value.ts';
 
-/** Bytes of the length that a file starts with: little-endian, unsigned. */
+/** Bytes of the header length at the start of a file: a little-endian uint64. */
 export const LENGTH_BYTES = 8;
 
-/** The bound of the format on the header. */
+/** Limit of the format on the length of the header. */
 export const MAX_HEADER_BYTES = 100_000_000;
 
-/** dtypes by their names in safetensors. Tensors of its other dtypes, F4, C64 …, may be in a file, and are not read. */
+/** dtypes by their names in safetensors. A file may contain tensors of other dtypes (F4, C64 …), which are not read. */
 const STORED = new Map<string, DType>(
   DTYPES.flatMap((dtype) => {
     const { safetensors }: ElementType = ELEMENT_TYPES[dtype];
@@ -24,12 +24,12 @@ const STORED = new Map<string, DType>(
 const METADATA = '__metadata__';
 const ENTRY_KEYS = ['dtype', 'shape', 'data_offsets'];
 
-/** A tensor as the header announces it. */
+/** Tensor that the header describes. */
 export interface StoredTensor {
   readonly name: string;
   /** undefined for a dtype that is not supported. */
   readonly dtype: DType | undefined;
-  /** The name of the dtype in the file. */
+  /** Name of the dtype in the file. */
   readonly storedDType: string;
   readonly shape: Shape;
   /** Offset of its first byte from the end of the header. */
@@ -39,20 +39,20 @@ export interface StoredTensor {
 
 /** Content of the header. */
 export interface SafetensorsHeader {
-  /** In the order of their bytes, which follow one another without holes from the first to the last of the file. */
+  /** Tensors in the order of their bytes, which fill the file without holes. */
   readonly tensors: readonly StoredTensor[];
-  /** Text by name; empty without. */
+  /** Texts by name; empty when the file has no metadata. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** A tensor that can be read. */
+/** Tensor of a supported dtype. */
 export type ReadableTensor = StoredTensor & { readonly dtype: DType };
 
 /**
- * Reads a header, without the length before it. It is strict where readers differ: names stand once, and the tensors
- * neither overlap nor leave holes. A tensor of any dtype may be there: requireReadable judges those that are asked for.
+ * Reads a header, without the length before it. It is strict where readers differ: names are unique, and the tensors neither
+ * overlap nor leave holes. Tensors may have any dtype; requireReadable checks the requested ones.
  * https://github.com/huggingface/safetensors#format
- * @param requireName throws for a tensor that may not be there, before anything else of it is looked at
+ * @param requireName throws for a tensor that is not allowed. It is called for all names before the tensors are checked.
  * @throws LossmeterError malformed_body, invalid_tensor
  */
 export function parseHeader(
@@ -79,7 +79,7 @@ function unknownDType(name: string, dtype: unknown): LossmeterError {
   return refuse('invalid_tensor', pointerToTensor(name, 'dtype'), detail);
 }
 
-/** The start of a file: the length and the header, padded with spaces so that the tensors begin aligned. */
+/** Encodes the start of a file: the length and the header, padded with spaces to align the tensors. */
 export function encodeHeader(
   tensors: readonly (readonly [name: string, tensor: Tensor])[],
   metadata: Readonly<Record<string, string>>,
@@ -125,9 +125,9 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The first name that stands twice in an object. JSON.parse keeps the last of them. @param json is valid */
+/** Finds the first duplicate name in an object: JSON.parse would keep only the last value. @param json valid JSON text */
 function findDuplicateName(json: string): string | undefined {
-  /** Names of the objects around, innermost last; arrays have none. */
+  /** Names of the enclosing objects, innermost last; undefined for arrays. */
   const around: (Set<string> | undefined)[] = [];
   let before = '';
   for (let at = 0; at < json.length; at++) {
@@ -152,7 +152,7 @@ function findDuplicateName(json: string): string | undefined {
   return undefined;
 }
 
-/** The library reads null as none. */
+/** Returns the metadata. Null means no metadata, as in the safetensors library. */
 function requireMetadata(metadata: unknown): Readonly<Record<string, string>> {
   if (metadata === undefined || metadata === null) return {};
   if (!isObject(metadata)) throw malformed(`has ${showValue(metadata)} as ${METADATA}, expected an object of texts`);
@@ -208,7 +208,7 @@ function requireContiguous(tensors: readonly StoredTensor[]): StoredTensor[] {
   return ordered;
 }
 
-/** Pointer to a key of a tensor: fields of requests have the same one in every format. */
+/** JSON Pointer to a key of a tensor. Fields of requests have the same pointer in every format. */
 function pointerToTensor(name: string, key: string): string {
   return isTensorName(name) ? placeIn(name, key) : pointerTo(name, key);
 }

@@ -6,18 +6,18 @@ import { joinSmall } from '../reply.ts';
 import { encodeHeader } from './header.ts';
 
 /**
- * An answer as a safetensors file, in parts: the tensors of `outputs` by their names, tensors elsewhere by their path
- * with slashes between, and everything else as JSON text in `__metadata__.evaluation`.
+ * Encodes an answer as a safetensors file, in parts. Tensors of `outputs` keep their names; other tensors are named by their
+ * path, separated by slashes. All other values are JSON text in `__metadata__.evaluation`.
  */
 export function encodeSafetensors(value: object): Uint8Array[] {
   const tensors: [name: string, tensor: Tensor][] = [];
   const evaluation = stringify(withoutTensors(value, '', tensors));
-  // As the library orders them: what is widest comes first, so that every tensor is aligned to its width.
+  // Widest dtype first, like the safetensors library, so that every tensor is aligned to its width.
   const ordered = tensors.toSorted(([, a], [, b]) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
   return joinSmall([encodeHeader(ordered, { evaluation }), ...ordered.map(([, { data }]) => data)]);
 }
 
-/** A copy of a value without the tensors in it, which are added to `tensors` under their path. */
+/** Copies a value without its tensors, and adds those to `tensors` under their path. */
 function withoutTensors(value: object, path: string, tensors: [name: string, tensor: Tensor][]): object {
   const rest: Record<string, unknown> = {};
   for (const [key, inner] of Object.entries(value) as [string, unknown][]) {

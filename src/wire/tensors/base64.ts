@@ -1,11 +1,11 @@
 const DATA_URL = /^[ \t\n\r\f\v]{0,64}data:/i;
 
-/** Characters of a text that are enough to see a data URL. */
+/** Number of characters at the start of a text that identify a data URL. */
 const BEGINNING_LENGTH = 80;
 
 const RAW_HINT = '; bytes that MessagePack has as str, by use_bin_type=False, are sent as bin';
 
-/** Kinds of the bytes of a text. Both alphabets of RFC 4648 have digits. */
+/** Kind of each byte of a text. Digits are from both alphabets of RFC 4648. */
 const KINDS = new Uint8Array(256);
 const [DIGIT, SPACE, PADDING] = [1, 2, 3];
 for (const digit of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_'))
@@ -13,33 +13,33 @@ for (const digit of Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstu
 for (const space of Buffer.from(' \t\n\r\f\v')) KINDS[space] = SPACE;
 KINDS[0x3d] = PADDING;
 
-/** Digits of three bytes. */
+/** Number of digits that encode three bytes. */
 const GROUP = 4;
 
-/** Characters = at the end of a text, at most. */
+/** Largest number of `=` at the end of a text. */
 const MAX_PADDING = 2;
 
 /**
- * Decodes base64 text that comes in chunks: padded or not, in either alphabet, with white space anywhere: writers break
- * lines, and end the last one.
+ * Decodes base64 text in chunks. Padding is optional, both alphabets are accepted, and white space may be anywhere: encoders
+ * insert line breaks and end the last line.
  */
 export class Base64Decoder {
-  /** Digits of a group that is not complete. */
+  /** Digits of the incomplete group. */
   #group = '';
   #beginning = '';
   #read = 0;
   #digits = 0;
   #padding = 0;
-  /** Index of the first character that is padding. */
+  /** Index of the first padding character. */
   #paddingAt = 0;
   #fault: string | undefined;
 
-  /** Fault of the text in its place, as the end of a sentence; undefined while there is none. */
+  /** Fault of the text and its index, worded as the end of a sentence; undefined while there is none. */
   get fault(): string | undefined {
     return this.#fault;
   }
 
-  /** @param chunk in UTF-8 @returns the bytes that are complete with it */
+  /** @param chunk in UTF-8 @returns the bytes that the chunk completes */
   push(chunk: Uint8Array): Buffer {
     const missing = BEGINNING_LENGTH - this.#beginning.length;
     if (missing > 0) this.#beginning += latin1(chunk.subarray(0, missing));
@@ -56,7 +56,7 @@ export class Base64Decoder {
     return Buffer.from(this.#group, 'base64');
   }
 
-  /** The digits of a chunk, up to the first fault: the chunk itself where it is digits throughout. */
+  /** Returns the digits of a chunk up to the first fault, without a copy if the chunk is only digits. */
   #digitsOf(chunk: Uint8Array): Uint8Array {
     let at = 0;
     if (this.#padding === 0) while (at < chunk.byteLength && KINDS[chunk[at]!] === DIGIT) at++;
@@ -79,18 +79,18 @@ export class Base64Decoder {
       return 'it begins with "data:", expected what follows the comma of a data URL';
     }
     const hint = chunk.subarray(at).some(isNoText) ? RAW_HINT : '';
-    // Padding amid a text is no padding.
+    // Padding is only valid at the end, so the first `=` is the fault.
     if (this.#padding > 0) return `character ${this.#paddingAt} is "="${hint}`;
     return `character ${this.#read + at} is ${shown(chunk.subarray(at))}${hint}`;
   }
 }
 
-/** Characters that are decoded at a time. */
+/** Number of characters that are decoded at a time. */
 const PIECE_LENGTH = 65_536;
 
 /**
- * The bytes of base64 text, as Base64Decoder reads it.
- * @returns a fault in its place, as the end of a sentence
+ * Decodes base64 text with Base64Decoder.
+ * @returns the bytes, or the fault, worded as the end of a sentence
  */
 export function bytesOfBase64(text: string): Uint8Array | { fault: string } {
   const decoder = new Base64Decoder();
@@ -112,14 +112,14 @@ function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
 }
 
-/** Finds bytes that base64 never has: their writer sent raw bytes as text. */
+/** Recognises bytes that cannot be printable ASCII: the client sent raw bytes as text. */
 function isNoText(byte: number): boolean {
   return (byte < 0x20 && KINDS[byte] !== SPACE) || byte > 0x7e;
 }
 
 const PRINTABLE = /^[!-~]$/;
 
-/** Shows the first character of UTF-8. */
+/** First character of UTF-8 text, as shown in messages. */
 function shown(bytes: Uint8Array): string {
   const [character] = Buffer.from(bytes.subarray(0, 4)).toString();
   if (PRINTABLE.test(character!)) return JSON.stringify(character);

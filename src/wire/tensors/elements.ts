@@ -6,15 +6,15 @@ import { elementsOf, roundTo } from '../../tensor/tensor.ts';
 import { NON_FINITE } from '../non-finite.ts';
 import type { NumberArray } from '../json-text/number-array.ts';
 
-/** Returns true for tensors in which null means NaN. Others refuse NaN, and so null. */
+/** Returns true for tensors in which null means NaN. Other tensors refuse NaN, and therefore null. */
 function mayHoldNull(field: string): boolean {
   return field === 'logits' || field === 'label';
 }
 
 /**
- * Array entries to the bytes of a dtype: numbers, bigints and booleans; for floating point also the strings "NaN",
- * "Infinity" and "-Infinity", and null. Floats are rounded to the dtype, integers must be exact.
- * @throws LossmeterError invalid_tensor with the first entry that does not fit
+ * Encodes array entries as elements of a dtype. Entries are numbers, bigints and booleans; for floating point also the strings
+ * "NaN", "Infinity" and "-Infinity", and null. Floats are rounded to the dtype, integers must be exact.
+ * @throws LossmeterError invalid_tensor for the first invalid entry
  */
 export function encodeElements(field: string, dtype: DType, values: readonly unknown[]): Uint8Array {
   const wrong = (index: number, expected: string): Error =>
@@ -52,8 +52,8 @@ export function encodeElements(field: string, dtype: DType, values: readonly unk
 }
 
 /**
- * The same for numbers that were read into a NumberArray, run by run.
- * @throws LossmeterError invalid_tensor with the first entry that does not fit
+ * Encodes the numbers of a NumberArray like encodeElements, run by run.
+ * @throws LossmeterError invalid_tensor for the first invalid entry
  */
 export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray): Uint8Array {
   const { fault, firstNull } = numbers;
@@ -83,7 +83,7 @@ export function encodeNumbers(field: string, dtype: DType, numbers: NumberArray)
     Math.min(Number(high), Number.MAX_SAFE_INTEGER),
   ];
   const isWide = dtype === 'int64' || dtype === 'uint64';
-  // By halves: a 64-bit element would be written as a BigInt.
+  // 64-bit elements are written as two int32 halves, because writing them whole needs a BigInt each.
   const elements = isWide ? new Int32Array(bytes.buffer) : elementsOf({ dtype, shape: [], data: bytes });
   const wide = isWide ? new BigInt64Array(bytes.buffer) : undefined;
   for (const [place, run] of numbers.runs().toArray().entries()) {

@@ -1,4 +1,4 @@
-/** A tensor of a file, or a llama.cpp logit file, that the service reads itself, where a tensor stands in a request. */
+/** References in requests: a tensor of a file, or a llama.cpp logit file, which the service reads itself. */
 import { refuse } from '../../errors.ts';
 import type { LossmeterError } from '../../errors.ts';
 import { placeIn, showValue } from '../../suggestion.ts';
@@ -9,7 +9,7 @@ import { LOGIT_FILE_KEY, REFERENCE_KEYS, formsOf } from './forms.ts';
 /** Names a tensor of a safetensors file. */
 export type FileReference = Readonly<Record<(typeof REFERENCE_KEYS)[number], string>>;
 
-/** True for a key of a map that may stand in the place of a tensor, and names a file. */
+/** True for a key of a map that replaces a tensor and names a file. */
 export function isReferenceKey(field: TensorName, key: unknown): key is string {
   if (key === LOGIT_FILE_KEY) return TENSORS[field].logitFile === true;
   return (REFERENCE_KEYS as readonly unknown[]).includes(key);
@@ -19,7 +19,7 @@ export function isReference(value: unknown): value is object {
   return typeof value === 'object' && value !== null && REFERENCE_KEYS.some((key) => Object.hasOwn(value, key));
 }
 
-/** True for the name of a llama.cpp logit file where one may stand. */
+/** True for a map that names a llama.cpp logit file, if the field accepts one. */
 export function isLogitFile(field: TensorName, value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false;
   return TENSORS[field].logitFile === true && Object.hasOwn(value, LOGIT_FILE_KEY);
@@ -31,7 +31,7 @@ const EXAMPLE = {
   kld_file: 'the path of a llama.cpp logit file, as in {"kld_file": "base.kld"}',
 } as const;
 
-/** Error of a key beside those that name a file. */
+/** Makes the error for an unknown key of a map that names a file. */
 export function unknownReferenceKey(field: string, key: unknown): LossmeterError {
   const detail = `unknown key ${showValue(key)} in ${field}, which names a file: expected ${formsOf(field)}`;
   return refuse('unknown_field', placeIn(field, typeof key === 'string' ? key : showValue(key)), detail);

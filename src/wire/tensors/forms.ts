@@ -1,18 +1,18 @@
-/** Forms in which a tensor may stand in a request. */
+/** Forms of a tensor in a request. */
 import { TENSORS, isTensorName } from '../request-fields.ts';
 
-/** Keys of a tensor by itself. */
+/** Keys of a tensor. */
 export const TENSOR_KEYS = ['dtype', 'shape', 'data'] as const;
 
-/** Keys of the name of a tensor in a file. */
+/** Keys of a map that names a tensor in a file. */
 export const REFERENCE_KEYS = ['file', 'tensor'] as const;
 
-/** Key of the name of a llama.cpp logit file. */
+/** Key of a map that names a llama.cpp logit file. */
 export const LOGIT_FILE_KEY = 'kld_file';
 
 const mapOf = (keys: readonly string[]): string => `{${keys.map((key) => `"${key}"`).join(', ')}}`;
 
-/** All forms of a field, for messages. @param field name of it; places within other values are tensors by themselves */
+/** Lists all forms of a field, for messages. @param field name of a field, or place in another value, which has fewer forms */
 export function formsOf(field: string): string {
   const forms = [mapOf(TENSOR_KEYS), 'a nested array'];
   if (isTensorName(field)) {
@@ -26,7 +26,7 @@ export function formsOf(field: string): string {
   return `${forms.slice(0, -1).join(', ')} or ${forms.at(-1)}`;
 }
 
-/** Keys of all maps that may stand for a field. */
+/** Keys of all maps that may represent a field. */
 export function keysOf(field: string): readonly string[] {
   if (!isTensorName(field)) return TENSOR_KEYS;
   const { parts = [], logitFile } = TENSORS[field];

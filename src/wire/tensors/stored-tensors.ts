@@ -7,7 +7,7 @@ import type { DecodeContext } from '../request.ts';
 import { isStreamed } from '../request-fields.ts';
 import type { TensorName } from '../request-fields.ts';
 
-/** A tensor whose bytes stand in the body, at its place among others. */
+/** Tensor whose bytes are in the body, in the order of the list. */
 interface StoredTensor {
   readonly name: TensorName;
   readonly dtype: DType;
@@ -15,7 +15,7 @@ interface StoredTensor {
   readonly byteLength: number;
 }
 
-/** Reads the rest of a body, which is the bytes of tensors one after the other. */
+/** Reads the rest of a body, which is the concatenated bytes of tensors. */
 export function* readStoredTensors(
   bytes: Bytes,
   { held: account }: Pick<DecodeContext, 'held'>,

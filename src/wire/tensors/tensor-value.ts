@@ -12,7 +12,7 @@ import { encodeElements, encodeNumbers } from './elements.ts';
 import { TENSOR_KEYS, formsOf, keysOf } from './forms.ts';
 import { NumberArray, numbersFrom } from '../json-text/number-array.ts';
 
-/** Where a tensor stands in its request: the name of a field, or names and indices with slashes between. */
+/** Place of a tensor in its request: the name of a field, or names and indices separated by slashes. */
 type TensorField = string;
 
 export type TensorKey = (typeof TENSOR_KEYS)[number];
@@ -23,10 +23,10 @@ export function requireTensorKey(field: TensorField, key: unknown): TensorKey {
   throw unknownKey(field, key);
 }
 
-/** Error of a key that a map in the place of a tensor does not have. */
+/** Makes the error for an unknown key of a map that represents a tensor. */
 export function unknownKey(field: TensorField, key: unknown): LossmeterError {
   const known = keysOf(field);
-  // A known key stands beside those of another form.
+  // A known key is wrong only because it belongs to another form.
   const meant =
     typeof key === 'string' && !known.includes(key)
       ? suggestName(key, known, { type: 'dtype', size: 'shape', values: 'data' })
@@ -44,7 +44,7 @@ export function requireDType(field: TensorField, value: unknown): DType {
   throw refuse('invalid_tensor', placeIn(field, 'dtype'), `${field}.dtype is ${showValue(value)}, expected ${hint}`);
 }
 
-/** @throws LossmeterError invalid_tensor when a tensor cannot have the dtype */
+/** @throws LossmeterError invalid_tensor when the tensor does not accept the dtype */
 export function requireDTypeOf(field: TensorName, dtype: DType): DType {
   const dtypes: readonly DType[] = TENSORS[field].dtypes;
   if (dtypes.includes(dtype)) return dtype;
@@ -60,7 +60,7 @@ export function requireShape(field: TensorField, value: unknown): Shape {
 }
 
 /**
- * Checks that bytes of a length fill a shape exactly, before anything of that size is allocated.
+ * Checks that a number of bytes fills a shape exactly, before memory of that size is allocated.
  * @throws LossmeterError invalid_tensor
  */
 export function requireByteLength(field: TensorField, dtype: DType, shape: Shape, byteLength: number): void {
@@ -73,9 +73,9 @@ export function requireByteLength(field: TensorField, dtype: DType, shape: Shape
 }
 
 /**
- * A tensor from what stands in a decoded body: `{dtype, shape, data}` with data as bytes, base64 text, or a flat or
- * nested array; or a nested array by itself. TENSORS says what arrays without a dtype are; others are float32. It also
- * says which tensors of one axis may come as bytes or base64 text alone, or without their shape.
+ * Makes a tensor from a decoded value: `{dtype, shape, data}` with data as bytes, base64 text, or a flat or nested array; or
+ * only a nested array. The dtype of an array without one comes from TENSORS for fields, and is float32 for other places.
+ * TENSORS also lists the tensors of one axis that may be only bytes or base64 text, or have no shape.
  * @throws LossmeterError invalid_tensor, unknown_field
  */
 export function tensorFromValue(field: TensorField, value: unknown): Tensor {
@@ -118,17 +118,17 @@ export function tensorFromValue(field: TensorField, value: unknown): Tensor {
   return { dtype: knownDType, shape: knownShape, data: bytes };
 }
 
-/** Elements that another thread has read, and what is known of them. No body can hold a DataView. */
+/** Elements that another thread has read, with their properties. No body contains a DataView, so the form is unambiguous. */
 interface ReadElements extends Required<Pick<Tensor, 'isDTypeAssumed' | 'nulls'>> {
   readonly elements: DataView;
 }
 
-/** A tensor as a value that travels between threads, of which tensorFromValue makes the same tensor. */
+/** Converts a tensor to a value that can be sent to another thread. tensorFromValue is the inverse. */
 export function valueFromTensor({ dtype, shape, data, ...more }: Tensor): Record<TensorKey, unknown> {
   return { dtype, shape, data: elementsAsValue(data, more) };
 }
 
-/** The data of such a value. */
+/** Data of such a value. */
 export function elementsAsValue(
   bytes: Uint8Array,
   { isDTypeAssumed = false, nulls = 0 }: Pick<Tensor, 'isDTypeAssumed' | 'nulls'>,
@@ -141,7 +141,7 @@ export function isReadElements(data: unknown): data is ReadElements {
   return typeof data === 'object' && data !== null && 'elements' in data && data.elements instanceof DataView;
 }
 
-/** Error of a value that is none of the forms of a field. */
+/** Makes the error for a value in none of the forms of a field. */
 export function noTensor(field: TensorField, value: unknown): LossmeterError {
   const detail = `${field} is ${showValue(value)}, expected ${formsOf(field)}`;
   return refuse('invalid_tensor', placeIn(field), detail);
@@ -151,12 +151,12 @@ export function missingKey(field: TensorField, key: TensorKey): LossmeterError {
   return refuse('invalid_tensor', placeIn(field), `${field} has no ${key}: expected {"dtype", "shape", "data"}`);
 }
 
-/** Returns true for bytes, and for text that can only be base64 of them. */
+/** Returns true for bytes, and for text, which must be base64. */
 function isBytes(value: unknown): value is Uint8Array | string {
   return typeof value === 'string' || value instanceof Uint8Array;
 }
 
-/** A tensor of one axis, of bytes that came without a shape. */
+/** Makes a tensor of one axis from bytes without a shape. */
 function flatTensor(field: TensorField, dtype: DType, data: Uint8Array): Tensor {
   const width = DTYPE_BYTES[dtype];
   const length = data.byteLength / width;
@@ -184,7 +184,7 @@ function fromArray(
 ): Tensor {
   const numbers = numbersFrom(array);
   if (numbers !== undefined) return fromNumbers(field, numbers, dtype, shape);
-  // Integers that no number is: they are encoded one by one.
+  // The array contains bigints: entries are encoded one by one.
   const nested = nestedShape(array);
   const values: unknown[] = nested.length > 1 ? array.flat(nested.length - 1) : [...array];
   if (values.length !== elementCount(nested) || values.some(Array.isArray)) throw ragged(field);
@@ -196,7 +196,7 @@ function fromArray(
   return { dtype: finalDType, shape: finalShape, data, ...assumption(dtype, finalDType), ...nullsOf(nulls) };
 }
 
-/** Makes a tensor of numbers that were read already. */
+/** Makes a tensor from a NumberArray, and frees it. */
 function fromNumbers(
   field: TensorField,
   numbers: NumberArray,
@@ -217,13 +217,13 @@ function nullsOf(nulls: number): Pick<Tensor, 'nulls'> {
   return nulls === 0 ? {} : { nulls };
 }
 
-/** The dtype of an array that came without one. */
+/** dtype of an array that was sent without one. */
 function assumedDType(field: TensorField, areIntegers: () => boolean): DType {
   const untyped = isTensorName(field) ? TENSORS[field].untyped : 'float32';
   return untyped === 'int64' && !areIntegers() ? 'float32' : untyped;
 }
 
-/** Marks whole numbers without a dtype: the shape of the logits says whether they are classes or probabilities. */
+/** Marks integers without a dtype: the shape of the logits decides if they are classes or probabilities. */
 function assumption(given: DType | undefined, dtype: DType): Pick<Tensor, 'isDTypeAssumed'> {
   return given === undefined && dtype === 'int64' ? { isDTypeAssumed: true } : {};
 }
@@ -239,7 +239,7 @@ function requireEntries(field: TensorField, shape: Shape, entries: number): void
   throw refuse('invalid_tensor', placeIn(field, 'data'), detail);
 }
 
-/** Returns true for a number where it may stand for a tensor, and for the mask of a single row. */
+/** Returns true for a number or a boolean mask that may replace a tensor of one entry. */
 function isScalar(field: TensorField, value: unknown): boolean {
   if (field === 'input_mask' && typeof value === 'boolean') return true;
   const mayBe = isTensorName(field) && TENSORS[field].scalar === true;
@@ -250,7 +250,7 @@ function isInteger(value: unknown): boolean {
   return typeof value === 'bigint' || Number.isInteger(value) || typeof value === 'boolean';
 }
 
-/** Lengths along the first entries: the shape, if the array is not ragged. */
+/** Lengths along the first entries. They are the shape unless the array is ragged. */
 function nestedShape(array: readonly unknown[]): number[] {
   const shape: number[] = [];
   let inner: unknown = array;

@@ -6,7 +6,7 @@ import { compare } from '../../../src/cli/compare.ts';
 import { evaluate } from '../../../src/cli/evaluate.ts';
 import { ROOT } from '../../e2e/process.ts';
 
-/** Environment of a command that does not depend on that of the tests. */
+/** Environment for a command, independent of the environment of the tests. */
 export function environment(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LOSSMETER_')));
 }
@@ -23,7 +23,7 @@ const COMMANDS = { evaluate, compare, combine };
 
 type Command = keyof typeof COMMANDS;
 
-/** Runs a command within this process, which starts faster. @returns the exit code and what was printed */
+/** Runs a command within this process, which is faster than a new process. @returns the exit code and the output */
 export async function runWithin(command: Command, args: string[]): Promise<[code: number, text: string]> {
   const lines: string[] = [];
   const take = (line: string): void => void lines.push(line);

@@ -24,7 +24,7 @@ const tree = fc.letrec((tie) => ({
 test('keeps every bit of numbers and columns', () => {
   fc.assert(
     fc.property(tree, (value) => {
-      // Strict equality tells −0 from 0.
+      // toStrictEqual distinguishes −0 from 0.
       expect(parseExact(stringifyExact(value))).toStrictEqual(value);
     }),
   );

@@ -1,6 +1,6 @@
 /**
- * Partials that earlier versions wrote, and the results that one process of those versions printed: later versions read
- * the same. The files were those of writeFiles with seed 33, five of them, with −Infinity in one.
+ * Partials that earlier versions wrote, and the results that a single process of those versions printed: later versions
+ * combine the partials to the same results. Input: five files of writeFiles with seed 33, one of them with −Infinity.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

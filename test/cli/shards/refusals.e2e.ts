@@ -1,4 +1,4 @@
-/** Partials that do not belong together, are damaged, or are of something else. */
+/** Partials that do not belong together, are damaged, or have another kind. */
 import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ writeFiles(copied, 7);
 
 let made = 0;
 
-/** Writes partials, a name for each shard that is asked for. */
+/** Writes the partials of the given shards. @returns the path of each */
 async function write(
   indices: readonly number[],
   {
@@ -42,7 +42,7 @@ async function write(
 
 const combine = (...args: string[]): Promise<[code: number, text: string]> => runWithin('combine', args);
 
-/** Runs a function that prints. */
+/** Runs a function without its console output. */
 async function muted<T>(run: () => Promise<T>): Promise<T> {
   const log = vi.spyOn(console, 'log').mockImplementation(() => {});
   return run().finally(() => log.mockRestore());
@@ -105,7 +105,7 @@ describe('shards', () => {
     const [, second] = readdirSync(files).toSorted();
     copyFileSync(join(files, second!), copy);
     const bytes = readFileSync(copy);
-    // The third byte of the first logit, which the header and its length come before.
+    // Flip a bit in the third byte of the first logit. The length of the header (8 bytes) and the header come first.
     bytes[8 + Number(bytes.readBigUInt64LE()) + 2]! ^= 1;
     writeFileSync(join(files, second!), bytes);
     const [other] = await write([2]);
@@ -261,7 +261,7 @@ test('a partial that cannot be written leaves the one before, and no other file'
   const before = [readFileSync(path!, 'utf8'), readdirSync(folder)];
   const { kind, options, tensors, list } = (await readPartial(path!)).head;
   const target = { index: 1, of: 3, path: path! };
-  // JSON has no big integers: the second entry fails when the first is written.
+  // JSON cannot represent a BigInt: writing fails at the second entry, after the first is written.
   const saved = [{}, { count: 1n }];
   const places = [0, 3].map((place) => ({ place, path: '', bytes: 0 }));
   const writing = muted(() => writeShard(target, places, saved, { kind, options, tensors, list }));

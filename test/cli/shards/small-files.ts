@@ -1,4 +1,4 @@
-/** Many small files with all that sums and comparisons depend on. */
+/** Many small files with every tensor that sums and comparisons use. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DType } from '../../../src/tensor/dtype.ts';
@@ -27,8 +27,8 @@ const tensor = (name: string, dtype: DType, shape: number[], values: number[]): 
 ];
 
 /**
- * Writes files of 1 to 6 rows with masks of many magnitudes, which round in every sum.
- * @param bad value that takes the place of a logit in every ninth file
+ * Writes files of 1 to 6 rows. Their masks differ so much in magnitude that every sum rounds.
+ * @param bad value that replaces a logit in every ninth file
  */
 export function writeFiles(folder: string, count: number, { seed = 1, bad }: { seed?: number; bad?: number } = {}) {
   const random = randomNumbers(seed);

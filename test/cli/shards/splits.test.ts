@@ -1,4 +1,4 @@
-/** Any split of a list, in any order and with repetitions, adds up to the same bits. */
+/** Every split of a list, in any order and with repetitions, sums to the same bits. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,7 +50,7 @@ beforeAll(async () => {
   );
 });
 
-/** Shards in an order, some of them more than once. */
+/** Shards in random order, up to three of them twice. */
 const split = fc.integer({ min: 1, max: 20 }).chain((of) => {
   const indices = Array.from({ length: of }, (_, k) => k + 1);
   const order = fc.shuffledSubarray(indices, { minLength: of, maxLength: of });

@@ -1,4 +1,4 @@
-/** Shards of many files have the bits of one process. */
+/** Shards of many files combine to the bits of one process. */
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -86,7 +86,7 @@ describe('a comparison with references elsewhere', () => {
     const whole = lossmeter('compare', '--json', parts);
     const rows = (JSON.parse(whole.stdout) as { total: { rows: { total: number } } }).total.rows.total;
     const random = randomNumbers(11);
-    // A chunk of 2·rows tokens has the log-probabilities of its second half, apart from the last token.
+    // A chunk of n tokens has log-probabilities for the n/2 − 1 tokens from its middle up to the last but one.
     const context = 2 * (rows + 1);
     const base = join(folder, 'base.kld');
     writeFileSync(
@@ -103,7 +103,7 @@ describe('a comparison with references elsewhere', () => {
     const args = [parts, '--reference', base];
     const single = lossmeter('compare', '--json', ...args);
     expect([single.status, single.stderr]).toEqual([0, '']);
-    // The tenth shard has no file.
+    // The tenth shard has no files.
     const partials = await writeShards('compare', 10, args);
     expect(lossmeter('combine', '--json', partials)).toEqual(single);
     expect(lossmeter('combine', partials)).toEqual(lossmeter('compare', ...args));

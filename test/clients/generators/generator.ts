@@ -8,16 +8,16 @@ import { ROOT, environmentOf } from '../../python/environment.ts';
 export type Command = readonly [program: string, ...args: string[]];
 
 export interface Generator {
-  /** Writes a client to `client` or `client.ts` of the working folder. */
+  /** Command that writes a client to `client` or `client.ts` in the working folder. */
   readonly generate: () => Command;
   /** Copies the program that uses the client into a folder. */
   readonly addProgram: (folder: string) => void;
   readonly compile: () => Command;
-  /** Prints the loss of a batch. */
+  /** Command that prints the loss of a batch. */
   readonly evaluate: () => Command;
   /** Name of an operation in the client. */
   readonly nameOf: (operationId: string) => string;
-  /** Declarations of types in the client. */
+  /** Pattern of type declarations in the client. */
   readonly types: RegExp;
 }
 
@@ -29,7 +29,7 @@ const python = (): string => {
   return path.join(environmentOf({ name: 'generators', requirements }), 'bin');
 };
 
-/** Environment of the commands: openapi-python-client formats by a program beside it. */
+/** Environment of the commands. openapi-python-client needs the formatter in its own folder on the PATH. */
 export const environment = (): NodeJS.ProcessEnv => ({
   ...process.env,
   PATH: `${python()}:${process.env['PATH']}`,

@@ -12,22 +12,22 @@ import { LOSS } from '../formats.ts';
 import { DOCUMENT, GENERATORS, environment, sourcesOf } from './generator.ts';
 import type { Command } from './generator.ts';
 
-/** Digits of a loss that all kernels agree on. */
+/** Number of digits of a loss on which all kernels agree. */
 const DIGITS = 7;
 
 /** Warnings of OpenAPI Generator that do not concern the document. */
 const OF_THE_GENERATOR = [
   'OpenAPI 3.1 support is still in beta',
-  // It comes for any `additionalProperties: false` in OpenAPI 3.1.
+  // Printed for every `additionalProperties: false` in OpenAPI 3.1.
   'Failed to get the schema name: null',
-  // openapi-python-client has no bodies of lines: it calls the operation with JSON.
+  // openapi-python-client does not support line-delimited bodies: its client sends JSON.
   'Client was generated, but some pieces may be missing',
   'WARNING parsing POST /v1/runs/{run}/batches within runs.',
   'Unsupported content type application/x-ndjson',
   'Unsupported content type application/jsonl',
 ];
 
-/** Names that generators make up for what has no name. */
+/** Pattern of names that generators invent for schemas without a name. */
 const MADE_UP = /AnyOf|OneOf|AllOf|Inner|Def\d|(?:Item|Type|Value|Body|Response)_?\d+$/;
 
 interface Document {
@@ -54,7 +54,7 @@ let service: ServiceProcess;
 let root: string;
 let batch: string;
 beforeAll(async () => {
-  // Below the tools, where the programs find the packages of npm.
+  // Below the folder of the tools, so that the programs find the npm packages.
   root = mkdtempSync(path.join(npmTools(), 'clients-'));
   batch = path.join(root, 'batch.json');
   writeFileSync(batch, JSON.stringify(batchOf(path.join(ROOT, 'examples/char-lm.safetensors'))));

@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 import base from '../../base.config.ts';
 
-/** Code generators of others on the OpenAPI document; `npm test` has none of these tests. */
+/** Third-party code generators on the OpenAPI document. `npm test` does not run these tests. */
 export default defineConfig({
   ...base,
   test: {

@@ -75,7 +75,7 @@ test('the example of its README prints what it says', async () => {
   const readme = readFileSync(path.join(folder, 'node_modules/lossmeter-client/README.md'), 'utf8');
   const [program, others] = [...readme.matchAll(/^```ts\n([^]*?)^```$/gm)].map(([, block]) => block!);
   writeFileSync(path.join(folder, 'readme.ts'), program!);
-  // Events have no end, so the others are only compiled.
+  // These blocks are only compiled: some read event streams, which do not end.
   const head = "import { Client } from 'lossmeter-client';\nconst client = new Client();\n";
   writeFileSync(path.join(folder, 'others.ts'), head + others!);
   const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--types', 'node'];

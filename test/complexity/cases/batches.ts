@@ -1,4 +1,4 @@
-/** Batches of any size, under the names that they have on the wire. */
+/** Batches of any size, with the field names of the wire. */
 import type { Tensor } from '../../../src/tensor/tensor.ts';
 
 export function float32(shape: readonly number[], valueOf: (k: number) => number = gentle): Tensor<'float32'> {
@@ -11,7 +11,7 @@ export function int32(shape: readonly number[], valueOf: (k: number) => number =
   return { dtype: 'int32', shape, data: new Uint8Array(elements.buffer) };
 }
 
-/** A tensor of one float16 value: its bits are repeated. */
+/** A tensor that repeats one float16 value, given by its bits. */
 export function float16(shape: readonly number[], bits: number): Tensor<'float16'> {
   const data = new Uint16Array(product(shape)).fill(bits);
   return { dtype: 'float16', shape, data: new Uint8Array(data.buffer) };
@@ -22,7 +22,7 @@ export const FLOAT16_NEGATIVE_INFINITY = 0xfc00;
 
 const WIDTH = 8;
 
-/** Rows with label and mask; the logits come last, so that they stream. */
+/** Rows with label and mask. The logits come last, so that they stream. */
 export function rowsOf(rows: number, options: object): Record<string, unknown> {
   return {
     options,
@@ -42,7 +42,7 @@ export function classesOf(classes: number, options: object): Record<string, unkn
   };
 }
 
-/** Values that any dtype has room for. */
+/** Multiples of 1/8 from −4 to 3.875, which every dtype can represent. */
 function gentle(k: number): number {
   return ((k * 7919) % 64) / 8 - 4;
 }

@@ -12,19 +12,19 @@ export interface OperationRequest {
   readonly body?: Encoded;
 }
 
-/** Something that a client makes large. */
+/** A part of a request that a client can make large. */
 export interface ComplexityCase {
   readonly name: string;
-  /** The name of an operation of the OpenAPI document. */
+  /** Name of an operation of the OpenAPI document. */
   readonly operation: string;
-  /** The statuses that its answers may have. */
+  /** Allowed statuses of the answers. */
   readonly answers: readonly number[];
-  /** Makes what the request is about; its work is not measured. @param size 1, 2, 4 or 8 */
+  /** Creates the data that the request needs. It is not measured. @param size 1, 2, 4 or 8 */
   readonly prepare?: (client: Client, size: number) => Promise<void>;
   readonly request: (size: number) => OperationRequest | Promise<OperationRequest>;
-  /** Requests that are sent at the same time; one without. */
+  /** Number of requests that are sent at the same time; default 1. */
   readonly copies?: (size: number) => number;
-  /** Sends the request, and reads the answer to its end if it is not said otherwise. */
+  /** Sends the request. The default reads the answer to its end. */
   readonly send?: (client: Client, request: HttpRequest) => Promise<HttpAnswer>;
 }
 

@@ -45,7 +45,7 @@ function classesOf(classes: number, options: object): Fields {
   return { options, label: int32([4], (row) => row), reference: float32([4, classes]), logits: float32([4, classes]) };
 }
 
-/** The top K of each row, as many as there are. */
+/** The top K of each row, with logits of K + 1 classes. */
 function topOf(rows: number, K: number): Fields {
   return {
     reference: { indices: int32([rows, K], (k) => k % K), logprobs: float32([rows, K], () => -Math.log(K + 1)) },
@@ -53,7 +53,7 @@ function topOf(rows: number, K: number): Fields {
   };
 }
 
-/** The same in formats whose tensors have names. */
+/** The top K, for formats whose tensors have flat names. */
 function namedTopOf(rows: number, K: number): Fields {
   const { reference, logits } = topOf(rows, K) as { reference: Record<string, Tensor>; logits: Tensor };
   return { 'reference.indices': reference['indices'], 'reference.logprobs': reference['logprobs'], logits };

@@ -1,4 +1,4 @@
-/** Large batches, in every format, at every endpoint that reads one. */
+/** Large batches, in every format, at every endpoint that reads a batch. */
 import { COMPRESSIONS, INFERENCE_WRITERS, WRITERS, compressed, inferenceInput } from '../../request-bodies.ts';
 import type { Compression, Encoded, Writer } from '../../request-bodies.ts';
 import type { Tensor } from '../../../src/tensor/tensor.ts';
@@ -11,11 +11,11 @@ type Fields = Record<string, unknown>;
 export interface Endpoint {
   readonly operation: string;
   readonly outputs: readonly string[];
-  /** Statuses of a batch without a mistake. */
+  /** Statuses of a valid batch. */
   readonly answers: readonly number[];
-  /** Fields beside those of every batch. */
+  /** Fields in addition to the fields of every batch. */
   fields: (classes: number) => Fields;
-  /** The request around a body. */
+  /** Makes the request that has a body. */
   around: (body: Encoded) => OperationRequest;
 }
 
@@ -50,7 +50,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
     outputs: [...ROW_OUTPUTS, 'gradient'],
     answers: [201],
     fields: () => ({}),
-    // A place of its own for each, or it would be a repetition.
+    // Each request records a new step: otherwise it would be a repetition.
     around: (body) => ({ body, params: { run: 'batches', step: recorded++, rank: 0 } }),
   },
 ];
@@ -79,7 +79,7 @@ function manyClasses({ operation, answers, fields, around }: Endpoint, writer: W
   };
 }
 
-/** Class probabilities, which are as many as the logits. */
+/** Class probabilities, in the shape of the logits. */
 const probabilities = ENDPOINTS.map(({ operation, answers, fields, around }): ComplexityCase => ({
   name: 'class probabilities',
   ...{ operation, answers },

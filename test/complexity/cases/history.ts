@@ -1,4 +1,4 @@
-/** Reading, describing and deleting runs of long histories. The size is what was recorded before. */
+/** Reading, describing and deleting runs with long histories. The size is the amount of recorded data. */
 import { SORTS } from '../../../src/contract/runs.ts';
 import type { Client } from '../../http-client.ts';
 import { WRITERS } from '../../request-bodies.ts';
@@ -7,12 +7,12 @@ import type { ComplexityCase } from './case.ts';
 import { once, recordNanBatches, recordSteps } from './recordings.ts';
 
 const STEPS = 500;
-/** Steps of the runs of which a part is read. */
+/** Numbers of steps of the runs that are read in part. */
 const LONG = { finite: 6000, NaN: 12_000 };
 const BATCHES = 20;
 const RUNS = 25;
 
-/** Something that was recorded. */
+/** Recorded data of a run. */
 interface History {
   readonly what: string;
   readonly record: (client: Client, run: string, size: number) => Promise<void>;
@@ -23,7 +23,7 @@ const FINITE: History = {
   record: (client, run, size) => recordSteps(client, run, { steps: size * STEPS }),
 };
 
-/** Fewer, for each is recorded anew. */
+/** Fewer steps, because each measurement records its own run. */
 const FEW_STEPS: History = {
   what: 'steps',
   record: (client, run, size) => recordSteps(client, run, { steps: size * 200 }),
@@ -55,7 +55,7 @@ function reads(
 
 const EXPORT = 'GET /v1/runs/{run}/export';
 
-/** Parts of a long run that grow. */
+/** Reads of growing parts of a long run. */
 const ofCurves = (['finite', 'NaN'] as const).flatMap((what) =>
   [
     { name: 'as many points as there are', query: (steps: number) => ({ max_points: steps }) },
@@ -111,10 +111,10 @@ const ofSteps: ComplexityCase[] = [
   },
 ];
 
-/** Runs beyond a page: the first page counts all of them. */
+/** More runs than a page has. The first page counts all runs. */
 const MANY_RUNS = 500;
 
-/** Words of a search, which the last label alone has. */
+/** Words of a search. Only the last label has them. */
 const words = (count: number): string => Array.from({ length: count }, (_, k) => `x${k}`).join(' ');
 const MOST_WORDS = 64;
 
@@ -128,7 +128,7 @@ async function describeRuns(client: Client, name: string): Promise<void> {
   }
 }
 
-/** @param runsOf a size: MANY_RUNS times as many are listed */
+/** @param runsOf function of the size that gives the number of runs in units of MANY_RUNS */
 function listing(name: string, query: (size: number) => Query, runsOf = (size: number) => size): ComplexityCase {
   return {
     name,
@@ -192,7 +192,7 @@ const describe = [
   request: (size) => ({ params: { run: 'described' }, body: WRITERS.json(value(size)) }),
 }));
 
-/** A pair, at places that grow. */
+/** A pair, recorded at growing numbers of step, rank, micro-batch and attempt. */
 const places: ComplexityCase = {
   name: 'numbers of step, rank, micro-batch and attempt',
   operation: 'PUT /v1/runs/{run}/steps/{step}/ranks/{rank}',

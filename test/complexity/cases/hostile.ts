@@ -1,4 +1,4 @@
-/** Requests made to take far more than they cost their client. */
+/** Requests that cost the service far more than they cost their client. */
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { COMPRESSIONS, WRITERS, compressed } from '../../request-bodies.ts';
 import type { Compression } from '../../request-bodies.ts';
@@ -9,7 +9,7 @@ import { once, recordSteps } from './recordings.ts';
 const EVALUATE = 'POST /v1/cross-entropy';
 const DIAGNOSE = 'POST /v1/diagnose';
 
-/** Answered, or refused for a reason that the client can act on. */
+/** Statuses of success, and of refusals that the client can act on. */
 const ANSWERED_OR_REFUSED = [200, 400, 413, 422, 429];
 
 function json(name: string, textOf: (size: number) => string): ComplexityCase {
@@ -85,7 +85,7 @@ const nonFinite: ComplexityCase[] = [
   },
 ];
 
-/** Elements of tensors as base64 text in MessagePack, which is read where it comes. */
+/** Elements of tensors as base64 text in MessagePack, which is decoded as it arrives. */
 const base64 = [
   ['base64 of a label', 'label', (size: number) => 'A'.repeat(size * 4 * MILLION)],
   ['base64 of logits', 'logits', (size: number) => 'A'.repeat(size * 4 * MILLION)],
@@ -106,9 +106,9 @@ const texts64 = base64.map(([name, field, textOf]): ComplexityCase => ({
   },
 }));
 
-/** Bodies that all come at once. The size is how many. */
+/** Bodies that arrive at the same time. The size is their number. */
 const parallel = (Object.keys(COMPRESSIONS) as Compression[]).map((compression): ComplexityCase => {
-  // 4 MB of zeros, which become some kilobytes.
+  // 4 MB of zeros, which compress to some kilobytes.
   const batch = { label: int32([16]), logits: float32([16, 65_536], () => 0) };
   const body = compressed(WRITERS.msgpack(batch), compression);
   return {
@@ -123,7 +123,7 @@ const parallel = (Object.keys(COMPRESSIONS) as Compression[]).map((compression):
 const EMPTY_FRAME = zstdCompressSync(Buffer.alloc(0));
 const SKIPPABLE_FRAME = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
 
-/** A body behind frames of zstd that become nothing. */
+/** A body behind zstd frames that decode to nothing. */
 const frames = [
   ['empty frames of zstd', [EMPTY_FRAME, SKIPPABLE_FRAME], 4000],
   ['skippable frames of zstd', [SKIPPABLE_FRAME], 200_000],
@@ -146,7 +146,7 @@ const framed = frames.map(([name, repeated, times]): ComplexityCase => ({
   },
 }));
 
-/** Clients that leave amid their body, and come again. The size is how many. */
+/** Clients that disconnect in the middle of their body, and then send it again. The size is their number. */
 const leavers = (['json', 'msgpack'] as const).map((writer): ComplexityCase => {
   const body = WRITERS[writer](rowsOf(4000, {}));
   return {
@@ -162,7 +162,7 @@ const leavers = (['json', 'msgpack'] as const).map((writer): ComplexityCase => {
   };
 });
 
-/** Event streams from the first event. The size is how many. */
+/** Event streams that begin with the first event. The size is their number. */
 const streams: ComplexityCase = {
   name: 'event streams from the first event',
   operation: 'GET /v1/runs/{run}/events',
@@ -173,7 +173,7 @@ const streams: ComplexityCase = {
   send: (client, request) => client.follow(request, 1000),
 };
 
-/** A safetensors file whose header has members that are many or long. */
+/** Safetensors files whose headers have many or long members. */
 const headers = [
   [
     'different names of tensors',

@@ -1,4 +1,4 @@
-/** Jobs over the files of the data directory, in which the store of the history is the only one. */
+/** Jobs over the files of the data directory. Its only file is the store of the history. */
 import type { Client } from '../../http-client.ts';
 import { WRITERS } from '../../request-bodies.ts';
 import { httpRequest } from './case.ts';
@@ -7,10 +7,10 @@ import { once } from './recordings.ts';
 
 const CREATE = 'POST /v1/jobs';
 
-/** A file that is there. As it is no safetensors file, its job fails at once. */
+/** An existing file. It is not a safetensors file, so its job fails at once. */
 const FILE = 'history.db';
 
-/** Jobs of a list, for each size. */
+/** Number of listed jobs for each unit of size. */
 const JOBS = 20;
 
 const ORDER = { kind: 'cross_entropy', files: [FILE] };
@@ -83,7 +83,7 @@ const list: ComplexityCase = {
   request: (size) => ({ query: { limit: size * JOBS } }),
 };
 
-/** Operations of a job, at numbers that grow. */
+/** Operations of unknown jobs, with growing numbers. */
 const ofUnknown = [
   ...['GET /v1/jobs/{id}', 'GET /v1/jobs/{id}/events', 'GET /v1/jobs/{id}/result', 'DELETE /v1/jobs/{id}'],
   ...['POST /v1/jobs/{id}/cancel', 'POST /v1/jobs/{id}/retry'],

@@ -1,4 +1,4 @@
-/** Descriptions, names and filters of runs; attempts and runs that are compared. */
+/** Descriptions, names and filters of runs; attempts and comparisons of runs. */
 import type { Client } from '../../http-client.ts';
 import { WRITERS } from '../../request-bodies.ts';
 import { httpRequest } from './case.ts';
@@ -28,7 +28,7 @@ const words = (count: number): string[] => Array.from({ length: count }, (_, k) 
 
 const STEPS = 'GET /v1/runs/{run}/steps';
 
-/** A run whose first attempt is superseded as a whole. */
+/** A run whose first attempt is entirely superseded. */
 const resumed = (client: Client, size: number): Promise<void> =>
   once(client, `resumed-${size}`, async () => {
     await recordItems(client, `resumed-${size}`, stepsOf(size * 500, 0));

@@ -28,7 +28,7 @@ function written(
 
 const logprob = (k: number): number => -((k * 7919) % 64) / 8;
 
-/** Tokens of sequences, of which there are at most as many as an answer lists. */
+/** Tokens of sequences. The number of sequences is at most MOST_SEQUENCES, the most that an answer lists. */
 function tokensOf(size: number): Fields {
   const tokens = size * TOKENS;
   const sequences = (size * MOST_SEQUENCES) / SIZES.at(-1)!;
@@ -51,19 +51,19 @@ function listsOf(size: number): Fields {
   };
 }
 
-/** Elements as base64, alone or with a dtype only. */
+/** Elements without a shape: base64 alone, and bytes with a dtype. */
 function flatOf(size: number): Fields {
   const { data } = float32([size * TOKENS], logprob);
   return { old: Buffer.from(data).toString('base64'), new: { dtype: 'float32', data } };
 }
 
-/** Rows of which each is a sequence. */
+/** Rows, each of which is a sequence. */
 function rowsOf(size: number): Fields {
   const shape = [size * 1000, 8];
   return { old: float32(shape, logprob), new: float32(shape, logprob), input_mask: int32(shape, () => 1) };
 }
 
-/** One sequence, whose length is a number. */
+/** One sequence. Its length is a plain number in `segments`. */
 function oneSequenceOf(size: number): Fields {
   const tokens = size * TOKENS;
   return { old: float32([tokens], logprob), new: float32([tokens], logprob), segments: tokens };

@@ -7,10 +7,10 @@ import type { Endpoint } from './evaluations.ts';
 
 type Fields = Record<string, unknown>;
 
-/** Something of a batch that grows, as the fields of a body. */
+/** A growing part of a batch, as the fields of a body. */
 interface Grown {
   readonly name: string;
-  /** True where the batch has no mistake. */
+  /** Expected outcome; `evaluated` for a valid batch. */
   readonly outcome: 'evaluated' | 'refused' | 'either';
   readonly fields: (size: number, endpoint: Endpoint) => Fields;
 }
@@ -31,7 +31,7 @@ const small = (): Fields => ({
   logits: float32([2, 8]),
 });
 
-/** A batch in which a tensor is something else. */
+/** A batch with one field replaced. */
 const withTensor = (field: string, tensor: unknown): Fields => ({ ...small(), [field]: tensor });
 
 const TENSORS = ['label', 'input_mask', 'weight', 'logits'] as const;
@@ -198,7 +198,7 @@ const OF_SHARDS: Grown = {
   }),
 };
 
-/** Formats that have fields of any kind. */
+/** Formats that accept fields of any type. */
 const FREE_WRITERS = ['json', 'msgpack'] as const;
 
 const ofEndpoints = ENDPOINTS.flatMap((endpoint) =>
@@ -218,10 +218,10 @@ const ofEndpoints = ENDPOINTS.flatMap((endpoint) =>
 
 const [label, logits] = [inferenceInput('label', int32([2])), inferenceInput('logits', float32([2, 8]))];
 
-/** An input without elements. */
+/** An input entry without its elements. */
 const plain = (name: string): object => ({ name, shape: [2], datatype: 'INT32' });
 
-/** A request of the Open Inference Protocol in which something grows. */
+/** Requests of the Open Inference Protocol with a growing part. */
 const INFERENCE: readonly Grown[] = [
   { name: 'the id', outcome: 'either', fields: (size) => ({ id: text(size * LONG_TEXT) }) },
   { name: 'the model’s name', outcome: 'either', fields: (size) => ({ model_name: text(size * LONG_TEXT) }) },
@@ -311,7 +311,7 @@ const INFERENCE: readonly Grown[] = [
   },
 ];
 
-/** Calls of a model that compares lack its reference: they are read as far as that, and refused. */
+/** Calls of both models. The calls of `kl_divergence` lack its reference: they are refused when that is noticed. */
 const ofInference = ['cross_entropy', 'kl_divergence']
   .flatMap((model) => ['', '/versions/1'].map((version) => `POST /v2/models/${model}${version}/infer`))
   .flatMap((operation) =>

@@ -11,7 +11,7 @@ const SHARD = 'POST /v1/cross-entropy/partials';
 
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
-/** Classes of a shard. */
+/** Number of classes of a shard. */
 const WIDTH = 8;
 
 interface Shards {
@@ -19,7 +19,7 @@ interface Shards {
   readonly rows: number;
 }
 
-/** Formats in which partials can be sent back, with how an answer of theirs is read. */
+/** Formats of partials, with the function that reads an answer in the format. */
 const FORMATS = {
   json: { accept: 'application/json', read: (body: Buffer) => JSON.parse(body.toString()) as object },
   msgpack: { accept: 'application/vnd.msgpack', read: (body: Buffer) => unpackr.unpack(body) as object },
@@ -42,7 +42,7 @@ async function evaluateShards(client: Client, { shards, rows }: Shards, format: 
   return partials;
 }
 
-/** Requests to merge what was evaluated before. */
+/** Requests to merge partials that were evaluated before the measurement. */
 function merging(
   name: string,
   {

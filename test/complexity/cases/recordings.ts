@@ -7,13 +7,13 @@ import { httpRequest } from './case.ts';
 
 const RECORD = 'PUT /v1/runs/{run}/steps/{step}/ranks/{rank}';
 
-/** Recordings that are sent at a time. */
+/** Number of recordings that are sent at the same time. */
 const AT_A_TIME = 8;
 
-/** Runs by name that a service has already, so that cases share them. */
+/** Runs that exist in the service of a client, by name, so that cases share them. */
 const recorded = new WeakMap<Client, Map<string, Promise<void>>>();
 
-/** Makes a run once for each service. */
+/** Records a run once for each service. */
 export function once(client: Client, run: string, make: () => Promise<void>): Promise<void> {
   const runs = recorded.get(client) ?? new Map<string, Promise<void>>();
   recorded.set(client, runs);
@@ -22,7 +22,7 @@ export function once(client: Client, run: string, make: () => Promise<void>): Pr
   return made;
 }
 
-/** Records a pair for each of the first steps. */
+/** Records a pair for each step, from step 0 on. */
 export function recordSteps(client: Client, run: string, { steps, nan = false }: { steps: number; nan?: boolean }) {
   const pair = (step: number): object => ({ numerator: nan ? 'NaN' : 2 + Math.sin(step), denominator: 1 });
   return recordEach(client, steps, (step) => ({
@@ -31,7 +31,7 @@ export function recordSteps(client: Client, run: string, { steps, nan = false }:
   }));
 }
 
-/** Records micro-batches of one step, each of which is NaN throughout. */
+/** Records micro-batches of one step. All their logits are NaN. */
 export async function recordNanBatches(client: Client, run: string, batches: number): Promise<void> {
   const nan = WRITERS.msgpack({
     options: { max_locations: 4096 },

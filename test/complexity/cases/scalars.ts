@@ -1,4 +1,4 @@
-/** Many recordings in a request, scalars, and what is read of them. */
+/** Many recordings in one request, scalars, and reads of them. */
 import { pack } from 'msgpackr';
 import type { Client } from '../../http-client.ts';
 import type { Encoded } from '../../request-bodies.ts';
@@ -10,7 +10,7 @@ type Item = Record<string, unknown>;
 
 const BULK = 'POST /v1/runs/{run}/batches';
 
-/** Formats of many items. */
+/** Writers of many items, by the name of the format. */
 const FORMATS: Readonly<Record<string, (items: readonly Item[]) => Encoded>> = {
   json: (items) => encoded('application/json', JSON.stringify(items), items),
   msgpack: (items) => encoded('application/vnd.msgpack', pack(items), items),
@@ -20,7 +20,7 @@ const FORMATS: Readonly<Record<string, (items: readonly Item[]) => Encoded>> = {
 
 const linesOf = (items: readonly Item[]): string => items.map((item) => `${JSON.stringify(item)}\n`).join('');
 
-/** @param described as the schema describes it: that of lines describes a line */
+/** @param described value that the schema describes; the schema of line formats describes one line */
 const encoded = (type: string, body: string | Uint8Array, described: unknown): Encoded => ({
   headers: { 'content-type': type },
   body: Buffer.from(body),
@@ -30,10 +30,10 @@ const encoded = (type: string, body: string | Uint8Array, described: unknown): E
 const named = (count: number, valueOf: (k: number) => unknown = (k) => k): Record<string, unknown> =>
   Object.fromEntries(Array.from({ length: count }, (_, k) => [`name-${k}`, valueOf(k)]));
 
-/** Steps that no request before had: each is recorded anew. */
+/** Next unused step: no two requests record the same step. */
 let steps = 0;
 
-/** Bodies that grow. */
+/** Growing bodies. */
 const BODIES: { name: string; items: (size: number) => readonly Item[] }[] = [
   {
     name: 'pairs',
@@ -71,7 +71,7 @@ const bulk = Object.entries(FORMATS).flatMap(([format, write]) =>
   })),
 );
 
-/** An attempt of each request, at the first step: it supersedes the attempts before it. */
+/** Many attempts in a request, each before the one before it: each supersedes the attempts before it. */
 const attempts: ComplexityCase = {
   name: 'attempts, each before the one before it',
   operation: BULK,
@@ -135,7 +135,7 @@ const curves = [
   }),
 }));
 
-/** Reads of a run that has more of something. */
+/** Reads of runs with growing numbers of items. */
 function reads(
   operation: string,
   what: string,

@@ -1,4 +1,4 @@
-/** Lengths of sequences and sizes of their texts, of any number. */
+/** Any number of sequences, with their lengths and the sizes of their texts. */
 import { MOST_SEQUENCES } from '../../../src/contract/limits.ts';
 import { WRITERS } from '../../request-bodies.ts';
 import type { Writer } from '../../request-bodies.ts';
@@ -10,13 +10,13 @@ import { LONG_TEXT, REFUSALS, UNKNOWN_NAMES, names, repeated, text } from './opt
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** An operation that takes sequences. */
+/** An operation that accepts sequences. */
 interface Target {
   readonly operation: string;
   readonly answers: readonly number[];
   readonly tensors: readonly string[];
   readonly metrics: readonly string[];
-  /** Fields beside those of every batch. */
+  /** Fields in addition to the fields of every batch. */
   readonly beside: (rows: number) => Fields;
   readonly around: (body: ReturnType<(typeof WRITERS)[Writer]>) => OperationRequest;
 }
@@ -42,7 +42,7 @@ const FREE = ['json', 'msgpack'] as const;
 const ROWS = 8000;
 const writers = Object.keys(WRITERS) as Writer[];
 
-/** As many sequences as an answer lists at most. */
+/** Sequences up to MOST_SEQUENCES, the most that an answer lists. */
 function sequencesOf({ tensors, metrics, beside }: Target, size: number): Fields {
   const rows = size * ROWS;
   const sequences = (size * MOST_SEQUENCES) / SIZES.at(-1)!;
@@ -59,7 +59,7 @@ function sequencesOf({ tensors, metrics, beside }: Target, size: number): Fields
   };
 }
 
-/** The same as lists without a dtype. */
+/** Sequences as lists without a dtype. */
 function listsOf({ tensors, beside }: Target, size: number): Fields {
   const sequences = size * 500;
   return {

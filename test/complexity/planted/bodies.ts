@@ -1,8 +1,8 @@
-/** Shows the bodies of requests to a planted fault. The modules beside this one run in the process of the service, before it. */
+/** Reports request bodies to a planted fault. The other modules of this folder are preloaded into the service. */
 import { subscribe } from 'node:diagnostics_channel';
 import type { IncomingMessage } from 'node:http';
 
-/** Runs something for each request, when its body has come. */
+/** Calls a function for each request when its body has arrived. */
 export function onBody(act: (bytes: number) => void): void {
   subscribe('http.server.request.start', (message) => {
     const { request } = message as { request: IncomingMessage };

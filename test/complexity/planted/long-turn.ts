@@ -1,4 +1,4 @@
-/** Works for 200 ms of processor time when a body has come, whatever its length. */
+/** Uses 200 ms of processor time when a body has arrived, independently of its length. */
 import { onBody } from './bodies.ts';
 
 const WORKED_MICROSECONDS = 200_000;

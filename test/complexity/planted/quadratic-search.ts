@@ -1,4 +1,4 @@
-/** Searches a list from its beginning for each of its entries, one for every 200 bytes of the body. */
+/** Searches a list linearly for each of its entries. The list has one entry for every 200 bytes of the body. */
 import { onBody } from './bodies.ts';
 
 onBody((bytes) => {

@@ -1,4 +1,4 @@
-/** Keeps a hundred bytes for each byte of the newest body, which are on no account. */
+/** Keeps 100 bytes for each byte of the newest body, which the service does not account for. */
 import { onBody } from './bodies.ts';
 
 let kept: Uint8Array[] = [];

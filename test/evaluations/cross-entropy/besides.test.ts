@@ -1,4 +1,4 @@
-/** Fields beside a batch: the service accepts what their schemas accept. */
+/** Checks that the service accepts the same values as the schemas, for fields beside a batch. */
 import { Type, Value } from '#typebox';
 import { describe, expect, test } from 'vitest';
 import { besides } from '../../../src/contract/scalars.ts';
@@ -15,7 +15,7 @@ function isAccepted(fields: Record<string, unknown>): boolean {
   }
 }
 
-/** Texts, and if they are at most so many characters without control characters. */
+/** Texts by name; true for at most `most` characters without control characters. */
 const textsOf = (most: number): [string, string, boolean][] => [
   ['an ordinary text', 'node-3/cuda:1', true],
   ['as many characters as allowed', 'x'.repeat(most), true],

@@ -5,7 +5,7 @@ import type { DType } from '../../../src/tensor/dtype.ts';
 import { HeldBytes } from '../../../src/wire/body/held-bytes.ts';
 import { encodeElements } from '../../../src/wire/tensors/elements.ts';
 
-/** The first K classes of each row, all as probable. */
+/** Top K with the first K classes of each row, with equal probabilities. */
 function uniform(rows: number, K: number, dtype: DType) {
   const tensor = (of: DType, value: (k: number) => number) => ({
     ...{ dtype: of, shape: [rows, K] },
@@ -18,7 +18,7 @@ function uniform(rows: number, K: number, dtype: DType) {
   return { 'reference.indices': tensor(dtype, (k) => k), 'reference.logprobs': tensor('float64', () => -Math.log(K)) };
 }
 
-/** Steps in which the top K is read, and the bytes that it takes. */
+/** Reads a top K. @returns the number of steps, and the bytes held */
 function read(rows: number, K: number, dtype: DType = 'int32') {
   const heldBytes = new HeldBytes(2 ** 30);
   const work = readTopReference(uniform(rows, K, dtype), [rows, K], heldBytes.open());
@@ -30,7 +30,7 @@ function read(rows: number, K: number, dtype: DType = 'int32') {
 test('a step sums no more entries than other steps read, however large K is', () => {
   const [rows, K] = [40, 8192];
   const stepsOfEntries = Math.ceil((rows * K) / ENTRIES_PER_STEP);
-  // Entries are read, and then summed. No yield stands between the two.
+  // All entries are read, and then summed, without a yield in between.
   expect(read(rows, K).steps).toBe(2 * stepsOfEntries - 1);
 });
 

@@ -8,7 +8,7 @@ import type { Sequences } from './exact.ts';
 const random = seededRandom(11);
 const normal = (): number => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 
-/** Sequences whose sides differ by noise of a size, shifted. */
+/** Sequences whose sides differ by noise of the given size plus a shift. */
 function noisy(lengths: readonly number[], size: number, shift = 0): Sequences {
   return lengths.map((length) =>
     Array.from({ length }, () => {
@@ -109,7 +109,7 @@ test('ratios are neither clamped nor truncated: what overflows is Infinity, and 
   expect(answer).toMatchObject({ k1: -400, k3: Infinity, chi2_token: Infinity, chi2_sequence: Infinity });
   expect(answer.effective_sample_size).toBe(0.5);
   expect(answer.perplexity).toEqual({ old: Infinity, new: (1 + Math.E) / 2 });
-  // exp(20) is where verl clamps.
+  // verl clamps at exp(20).
   expect(compare([[[-25, 0]]]).chi2_token).toBe(Math.expm1(50));
 });
 

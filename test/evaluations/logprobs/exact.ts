@@ -46,7 +46,7 @@ export function exactSequence(tokens: Sequences[number]) {
   return { k1, k3, perplexity, log_ratio: sum(tokens.map(([old, trained]) => d(trained).minus(d(old)))) };
 }
 
-/** The largest relative error of the numbers in a value; exact zeros allow no error. */
+/** Largest relative error of the numbers in a value. For an exact zero it is the absolute error. */
 export function relativeError(value: unknown, exact: unknown): number {
   if (typeof value !== 'number') {
     const names = Object.keys(exact as object).filter((name) => name in (value as object));

@@ -1,4 +1,4 @@
-/** The hint on pairs that were sampled: the sampler's distribution is cut, heated or noisy, the trainer's is known. */
+/** The hint on sampled pairs: the sampler's distribution is a cut, heated or noisy copy of the trainer's. */
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../rows.ts';
 import { compare } from './compare.ts';
@@ -6,7 +6,7 @@ import { compare } from './compare.ts';
 const CLASSES = 400;
 const TOKENS = 400;
 
-/** Distributions of a language model: from nearly certain to flat. */
+/** Kinds of distributions of a language model, from flat to nearly certain. */
 const CONFIDENCES = ['flat', 'mixed', 'peaked'] as const;
 const SHARPNESS = { flat: -0.7, mixed: 0, peaked: 0.7 };
 type Confidence = (typeof CONFIDENCES)[number];
@@ -15,7 +15,7 @@ interface Pair {
   readonly confidence: Confidence;
   /** Standard deviation of the noise of the trainer's log-probability. */
   readonly noise: number;
-  /** The sampler's distribution of the trainer's. */
+  /** Makes the sampler's distribution from the trainer's. */
   readonly sampler: (p: readonly number[], normal: () => number) => number[];
   readonly shift?: number;
 }
@@ -43,7 +43,7 @@ function normalised(shares: readonly number[]): number[] {
 
 const same = (p: readonly number[]): number[] => [...p];
 
-/** Keeps the first classes whose mass is at least `mass`. */
+/** Keeps the most probable classes until their mass is at least `mass`. */
 const topP = (mass: number) => (p: readonly number[]) => {
   let before = 0;
   const kept = new Set<number>();
@@ -71,7 +71,7 @@ const descending = (p: readonly number[]): number[] => p.map((_, c) => c).toSort
 describe('a truncated support is recognised', () => {
   const cuts = [
     ...[0.5, 0.8, 0.9, 0.95].map((p) => ({ what: `top-p ${p}`, sampler: topP(p), noises: [0.001, 0.01, 0.02] })),
-    // In a peaked model 20 of 400 classes keep nearly all of the mass.
+    // In a peaked model, 20 of 400 classes have nearly all of the mass.
     ...[5, 20, 40].map((k) => ({ what: `top-k ${k}`, sampler: topK(k), noises: [0.001, 0.01] })),
   ];
   const cases = CONFIDENCES.flatMap((confidence) =>

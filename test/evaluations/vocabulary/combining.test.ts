@@ -11,7 +11,7 @@ const CLASSES = 4;
 const combining = new Combining();
 afterAll(() => combining.close());
 
-/** A JSON body with the partials of two shards of a batch of so many rows, all logits 0. */
+/** JSON body with the partials of two shards of a batch, whose logits are all 0. */
 async function partialsOf(rows: number): Promise<Uint8Array> {
   const texts: string[] = [];
   const label = { dtype: 'int32', shape: [rows], data: new Uint8Array(4 * rows) };
@@ -35,7 +35,7 @@ test.each([
   // mindformers adds 1e-8 to the denominator.
   expect(loss).toBeCloseTo((rows * Math.log(2 * CLASSES)) / (rows + 1e-8), 12);
   expect(counts.counted).toBe(rows);
-  // A large body is moved to its thread, and its memory is on the account.
+  // A large body is transferred to the thread, and its memory is accounted as held.
   expect([whole.byteLength === 0, heldBytes.held > 0]).toEqual(rows > 100 ? [true, true] : [false, false]);
 });
 

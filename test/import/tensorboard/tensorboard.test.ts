@@ -74,7 +74,7 @@ test('a corrupt record in the middle is refused by its offset, and the others ar
   expect(entries.flatMap((entry) => ('item' in entry ? [entry.item.step] : []))).toEqual([1, 2, 3, 4, 5]);
 });
 
-/** An event with a tensor of the plugin of scalars. */
+/** An event with a tensor of the scalars plugin. */
 function tensorEvent(writeTensor: (tensor: PbfWriter) => void): Uint8Array {
   const writer = new PbfWriter();
   writer.writeVarintField(2, 3);

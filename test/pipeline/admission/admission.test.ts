@@ -6,7 +6,7 @@ import type { Place, Progress } from '../../../src/pipeline/admission/admission.
 
 const LIMITS = { maxRequestsInFlight: 2, maxQueuedRequests: 2, minBytesPerSecond: 1000, stallSeconds: 1 };
 
-/** A body whose client sends so many bytes per second. */
+/** A body whose client sends at a rate of bytes per second. */
 function bodyAt(bytesPerSecond: number, isWaiting = true): Progress & { failure: LossmeterError | undefined } {
   const started = performance.now();
   return {

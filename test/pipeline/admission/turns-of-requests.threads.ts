@@ -7,7 +7,7 @@ import { loadConfig } from '../../../src/environment.ts';
 import { encodeRequest, JSON_TYPE, MSGPACK } from '../../service.ts';
 import { TIMED } from '../../timed.ts';
 
-/** Processor time of a turn. It takes some 5 ms; the bound leaves room for garbage collections and copies. */
+/** Limit of the processor time of a turn. A turn takes about 5 ms; the rest is for garbage collections and copies. */
 const LONGEST_TURN_MS = 30;
 
 const ROWS = 3_000_000;
@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** Posts on a thread of its own, so that the turns of this one are those of the service. */
+/** Client on a separate thread, so that all turns of this thread belong to the service. */
 const CLIENT = `
   const { parentPort, workerData } = require('node:worker_threads');
   const { url, headers, body } = workerData;
@@ -38,7 +38,7 @@ interface Posted {
   longestTurn: number;
 }
 
-/** The longest processor time between two looks of the event loop, which looks all the time. */
+/** Longest processor time between two samples. Each turn of the event loop takes a sample. */
 class LongestTurn {
   milliseconds = 0;
   #before = process.threadCpuUsage();

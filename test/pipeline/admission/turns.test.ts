@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Turns } from '../../../src/pipeline/admission/turns.ts';
 
-/** Longer than requests may begin in one turn. */
+/** Longer than the time in which requests may begin in one turn. */
 const LONG_MS = 4;
 
 function work(milliseconds: number): void {
@@ -10,7 +10,7 @@ function work(milliseconds: number): void {
   while (performance.now() < until);
 }
 
-/** Requests that come in one turn, which has no time for more than the first. @returns the names that have begun, in their order */
+/** Requests that arrive in one turn, which has time for the first only. @returns names of begun requests, in order */
 function comeTogether(turns: Turns, names: string, workMs: number): string[] {
   const begun: string[] = [];
   for (const name of names) {

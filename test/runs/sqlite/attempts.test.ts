@@ -17,7 +17,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const key = (step: number, attempt = 0, rank = 0): BatchKey => ({ run: 'r', step, attempt, rank, microBatch: 0 });
 
-/** A file with a run `r` of many steps, written at once: the last two are not finite, and of the given attempt. */
+/** A file with a run `r` of many steps, written at once. The last two are not finite, and belong to the given attempt. */
 async function withSteps(count: number, lastAttempt = 0): Promise<string> {
   const path = join(folder, `${Math.random()}.db`);
   await new SqliteStore(path).close();
@@ -57,7 +57,7 @@ test('other recordings go on while a trainer resumes before 60,000 steps', async
   let others = 0;
   for (; !left.signal.aborted; others++) await store.record({ ...key(others), run: 'other' }, recording(2));
   expect(await resuming).toBe('created');
-  // Each transaction drops a part of the steps, and records one of the others.
+  // Each transaction drops a part of the steps, and makes one of the other recordings.
   expect(others).toBeGreaterThanOrEqual(20);
   expect(await store.run('r')).toMatchObject({ steps: 5, last: { step: 4, loss: 1 } });
   await store.close();

@@ -118,7 +118,7 @@ test('the reserve is written where it is missing or short, and given back', () =
   expect(blocks * 512, 'it has holes').toBeGreaterThanOrEqual(size);
   reserve.release();
   expect(statSync(file, { throwIfNoEntry: false })).toBeUndefined();
-  // A later check tries again: a full disk is not written to all the time.
+  // The reserve is not written again at once, only by a later check: this limits writes to a full disk.
   expect(reserve.keep()).toBe(false);
   expect(new Reserve(path).keep()).toBe(true);
   truncateSync(file, 100);

@@ -48,7 +48,7 @@ function commitMany(times: number): void {
   for (let k = 0; k < times; k++) commit();
 }
 
-/** Writes bytes into a file in its place, a tick of the file system's clock later. */
+/** Overwrites bytes of a file, after a tick of the file system's clock. */
 async function overwrite(file: string, position: number, bytes: Uint8Array): Promise<void> {
   await sleep(20);
   const descriptor = openSync(file, 'r+');
@@ -56,7 +56,7 @@ async function overwrite(file: string, position: number, bytes: Uint8Array): Pro
   closeSync(descriptor);
 }
 
-/** A statement of another process. */
+/** Runs a statement in another process. @returns its rows as JSON */
 function foreign(sql: string): string {
   const code = `const { DatabaseSync } = require('node:sqlite'); const d = new DatabaseSync(${JSON.stringify(path)});
     console.log(JSON.stringify(d.prepare(${JSON.stringify(sql)}).all()))`;
@@ -120,7 +120,7 @@ describe('the database file', () => {
     commitMany(3);
     renameSync(path, `${path}.away`);
     expect(() => files.verify()).toThrow(removed);
-    // Without its log.
+    // The copy has no log.
     copyFileSync(`${path}.away`, `${path}.copy`);
     expect(countOf(`${path}.copy`)).toBe(3);
     renameSync(`${path}.away`, path);
@@ -152,7 +152,7 @@ describe('the database file', () => {
     await act();
     const overwritten = /its file was overwritten by another program. Stop the service. Restore the file/;
     expect(() => files.verify()).toThrow(overwritten);
-    // It says so again, whatever the file is like now.
+    // The error persists, whatever the file contains.
     expect(() => files.confirm()).toThrow(overwritten);
     expect(files.isDamaged).toBe(true);
   });
@@ -209,7 +209,7 @@ describe('the log', () => {
         .filter((line) => line.includes(`:${ino} `)).length;
     const before = locks();
     expect(before).toBeGreaterThan(0);
-    // By another process: to close a descriptor in this one would drop the locks.
+    // Another process truncates: closing a descriptor in this process would drop the locks.
     execFileSync(process.execPath, ['-e', `fs.truncateSync(${JSON.stringify(`${path}-shm`)})`]);
     expect(() => files.verify()).toThrow(LogLostError);
     expect(statSync(`${path}-shm`).size).toBeGreaterThan(0);

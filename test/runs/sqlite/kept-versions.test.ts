@@ -8,7 +8,7 @@ import { KEPT_AT, compareKept } from '../kept-history.ts';
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-kept-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-// Made by `recordKept` and VACUUM INTO. The number is that of the migrations; a file is never made again.
+// `recordKept` and VACUUM INTO made the files. The number counts the migrations. Files are never regenerated.
 test.each([4])('a history of schema version %i opens, is converted, and goes on', async (version) => {
   const path = join(folder, `${version}.db`);
   copyFileSync(new URL(`../../fixtures/history/sqlite-${version}.db`, import.meta.url), path);

@@ -70,7 +70,7 @@ describe('a page', () => {
   });
 });
 
-/** Milliseconds that this thread has worked. */
+/** Processor time of this thread in milliseconds. */
 function threadTime(): number {
   const { user, system } = process.threadCpuUsage();
   return (user + system) / 1000;
@@ -85,7 +85,7 @@ test('a search through large labels, and a list behind removed runs, let others 
     INSERT INTO runs (name, created_at, updated_at) SELECT '~removed ' || n, 0, 0 FROM k;`);
   const words = Array.from({ length: 60 }, (_, k) => `y${k}`).join(' ');
   for (const query of [...SORTS.map((sort) => ({ search: '', sort })), { search: words, sort: 'updated' } as const]) {
-    // Processor time: others of the machine do not count.
+    // Processor time excludes other work of the machine.
     let [longest, last] = [0, threadTime()];
     const look = (): void => {
       longest = Math.max(longest, threadTime() - last);

@@ -50,7 +50,7 @@ test('a step of many ranks takes each batch as quickly as the first', TIMED, asy
   const early = await time(500);
   for (let k = 1000; k < 8000; k += 500) await time(k);
   const late = await time(8000);
-  // Sixteen times the batches would take sixteen times as long; the rest is for a machine that does something else.
+  // A time that grows with the number of batches would be 16 times as long. The margin is for other work of the machine.
   expect(late).toBeLessThan(5 * early + 100);
   expect((await store.steps('r', ALL, 1))[0]).toMatchObject({ numerator: (8499 * 8500) / 2, ranks: 1063 });
   await store.close();

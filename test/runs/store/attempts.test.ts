@@ -60,7 +60,7 @@ test('a batch of an attempt that a later one superseded is refused, at the step 
   expect(await store.attemptOf('r', 9)).toBeUndefined();
 });
 
-/** A store with a run `r` of many steps: the last two are not finite, and of the given attempt. */
+/** A store with a run `r` of many steps. The last two are not finite, and belong to the given attempt. */
 async function withSteps(count: number, lastAttempt = 0): Promise<RunStore> {
   const history = await makeHistory();
   const rows = Array.from({ length: count }, (_, step) => {

@@ -1,4 +1,4 @@
-/** Judgements of batches by what the store has of them. */
+/** Judgements of batches by the facts that the store has of them. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { compareRuns } from '../../../src/runs/comparison.ts';

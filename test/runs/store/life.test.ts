@@ -17,7 +17,7 @@ async function open(): Promise<{ store: RunStore; wait: (minutes: number) => voi
   return { store: await openStore(() => now), wait: (minutes) => (now += minutes * MINUTE), now: () => now };
 }
 
-/** Numbers in other forms than that of JavaScript. */
+/** Texts of numbers in other forms than JavaScript writes, with their values. */
 const SAME: Record<string, number> = { '1.0': 1, '5e-1': 0.5, '-1.0E-1': -0.1 };
 
 const isSame = (label: string, labels: Record<string, unknown>): boolean => {
@@ -69,7 +69,7 @@ describe('metadata', () => {
     expect(await state()).toBe('running');
     await store.describe('r', { state: 'finished' });
     wait(1000);
-    // The same again is nothing new.
+    // A repeated recording does not change the state.
     expect(await record(store, 'r', 2)).toBe('repeated');
     expect(await state()).toBe('finished');
     await record(store, 'r', 3);
@@ -236,7 +236,7 @@ describe('a quota', () => {
     expect(await store.describe('two', {}, creator)).toBe(true);
     expect(await recordAs('three')).toEqual(['over_quota']);
     await expect(store.describe('three', {}, creator)).rejects.toMatchObject({ code: 'quota_exceeded' });
-    // Known runs are recorded into, whoever has created them, and other keys create theirs.
+    // The quota applies neither to existing runs, also of other creators, nor to other keys.
     expect(await recordAs('of nobody', 2)).toEqual(['created']);
     expect(await recordAs('two', 2)).toEqual(['created']);
     expect(await store.describe('two', { tags: ['a'] }, creator)).toBe(false);

@@ -30,7 +30,7 @@ interface Listed {
 
 test('runs of any names are recorded, listed, read, exported and deleted', { timeout: 300_000 }, async () => {
   const call = await startService();
-  /** Names in their order, over pages of two. */
+  /** Names in order, over pages of two. */
   const listAll = async (): Promise<string[]> => {
     const names: string[] = [];
     for (let cursor: string | undefined; ;) {
@@ -72,7 +72,7 @@ test('runs of any names are recorded, listed, read, exported and deleted', { tim
 
 test('what is no name is refused with its reason, before anything is written', async () => {
   const call = await startService();
-  // `%2e%2e` as a whole segment never arrives: clients resolve it.
+  // A whole segment `%2e%2e` is not tested, because clients resolve it.
   const refused = { '%20a': 'white space', 'a%0A': 'a control character', 'a%2F..%2Fb': '`.` or `..`' };
   const reserved = {
     '~removed%201': 'is reserved',

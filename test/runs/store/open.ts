@@ -1,4 +1,4 @@
-/** Stores for the tests that every store passes: of PostgreSQL where the suite has a server, else of SQLite. */
+/** Stores for the tests that every store must pass: PostgreSQL when the suite has a server, else SQLite. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,21 +15,21 @@ import { execute } from '../../postgres/server.ts';
 /** A store as the tests use it. */
 export type OpenedStore = RunStore & FactStore;
 
-/** A history that a test has for itself. */
+/** A history for a single test. */
 export interface History {
   /** Place of the database, as in LOSSMETER_STORE. */
   place: string;
   open: (now?: () => number) => Promise<OpenedStore>;
   tables: () => HistoryTables;
-  /** Writes rows into the empty history, without any of the store's rules. */
+  /** Writes rows into the empty history, bypassing the rules of the store. */
   write: (...pieces: TableRows[]) => Promise<void>;
-  /** Closes its stores and removes it, before the end of the test. */
+  /** Closes the stores and removes the history, before the end of the test. */
   close: () => Promise<void>;
 }
 
 let databases = 0;
 
-/** A history that is removed at the end of the test. */
+/** Creates a history, which is removed at the end of the test. */
 export async function makeHistory(): Promise<History> {
   const { place, open, tables, remove } = await make();
   const opened: RunStore[] = [];
@@ -53,7 +53,7 @@ export async function makeHistory(): Promise<History> {
   };
 }
 
-/** An empty store that is closed at the end of the test. */
+/** Opens an empty store, which is closed at the end of the test. */
 export async function openStore(now?: () => number): Promise<OpenedStore> {
   return (await makeHistory()).open(now);
 }

@@ -6,7 +6,7 @@ import { openStore } from './open.ts';
 
 const HOUR = 3_600_000;
 
-/** A store with runs of so many steps, recorded so many hours ago; and what a look of the rules deletes. */
+/** Records runs with the given numbers of steps and ages, and applies the rules once. @returns the deleted runs */
 async function look(
   runs: Record<string, { hours: number; steps: number }>,
   rules: (sizes: { all: number }) => Partial<RetentionRules>,

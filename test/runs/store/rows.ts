@@ -1,4 +1,4 @@
-/** Rows of the tables, for histories that are written without the rules of a store. */
+/** Rows of the tables, for histories that bypass the rules of a store. */
 import type { Row } from '../../../src/runs/rows.ts';
 
 const NOTHING = new Uint8Array(0);
@@ -15,7 +15,7 @@ export const attemptRow = (attempt: number, firstStep: number): Row => ({
   ...{ run: 1, attempt, first_step: firstStep, live: 1 },
 });
 
-/** A step of the run, of one rank. @param loss NaN where it is not finite */
+/** A step of the run, with one rank. @param loss NaN for a non-finite loss */
 export function stepRow({
   step,
   attempt = 0,

@@ -17,7 +17,7 @@ async function open(): Promise<{ store: RunStore; setTime: (time: number) => voi
 const record = (store: RunStore, run: string, numerator = 1, step = 1) =>
   store.record({ run, step, attempt: 0, rank: 0, microBatch: 0 }, recording(numerator));
 
-/** Names on all pages. @param between runs after each page */
+/** Names on all pages. @param between action after each page */
 async function listAll(
   store: RunStore,
   query: RunQuery,
@@ -145,7 +145,7 @@ describe('a page', () => {
   });
 });
 
-/** The filter of the runs, written as plainly as it can be. */
+/** Plain reference implementation of the filter of runs. */
 function filtered(runs: ReadonlyMap<string, Record<string, unknown>>, search: string): string[] {
   const words = search
     .toLowerCase()
@@ -179,7 +179,7 @@ test('a search finds what the plain filter finds, in every order', async () => {
       async ([runs, labelsOfRuns], searches) => {
         const all = new Map(runs.map((run, k) => [run, labelsOfRuns[k]!]));
         for (const [run, own] of all) await store.describe(run, { labels: own });
-        // A value of a label, so that some searches find something.
+        // Also searches for values of labels, so that some searches have results.
         const known = Object.values(labelsOfRuns[0]!).map(String);
         for (const search of [...searches, ...known]) {
           const expected = filtered(all, search).toSorted();

@@ -8,12 +8,12 @@ import { runRow, stepRow } from './rows.ts';
 
 interface Step {
   step: number;
-  /** NaN where it is not finite. */
+  /** Loss; NaN when it is not finite. */
   loss: number;
   nonFinite: boolean;
 }
 
-/** A store with a run `r` of these steps, written at once. */
+/** Calls `use` with a store that has a run `r` of these steps, written at once. */
 async function withSteps<T>(steps: readonly Step[], use: (store: RunStore) => Promise<T>): Promise<T> {
   const history = await makeHistory();
   const nonFinite = steps.filter((step) => step.nonFinite).length;
@@ -32,7 +32,7 @@ const loss = fc.oneof(
   { weight: 20, arbitrary: fc.double({ min: 0, max: 20, noNaN: true }) },
   { weight: 1, arbitrary: fc.constantFrom(Number.NaN, Infinity, -Infinity) },
 );
-/** Steps with gaps. Some are not finite though their loss is: one of their batches is not. */
+/** Steps with gaps. Some are not finite although their loss is finite, because one of their batches is not finite. */
 const curve = (minLength = 0) =>
   fc
     .array(fc.record({ gap: fc.integer({ min: 1, max: 5 }), loss, bad: fc.nat({ max: 50 }) }), {
@@ -62,7 +62,7 @@ test('a sampled curve keeps its ends, its extremes and the steps that are not fi
       }
       const finite = steps.filter((point) => Number.isFinite(point.loss)).map((point) => point.loss);
       const kept = steps.filter(({ step }) => picked.includes(step)).map((point) => point.loss);
-      // Four points: one or two ends, and one for non-finite steps.
+      // With four points, the ends and a non-finite step may leave no room for both extremes.
       if (maxPoints === 4 && bad.length > 0) return;
       if (finite.length > 0) expect(kept).toEqual(expect.arrayContaining([Math.min(...finite), Math.max(...finite)]));
     }),
@@ -74,7 +74,7 @@ test('a step is judged alike among some steps, in any order, and among all', asy
   const order = fc.array(fc.nat({ max: 1500 }), { minLength: 10, maxLength: 100 });
   await fc.assert(
     fc.asyncProperty(curve(150), order, async (points, wanted) => {
-      // Spikes are among them: single ones, and those after a jump until the window has passed it.
+      // The curve has spikes: single ones, and the steps after a jump until the window has passed it.
       const steps = points.map((point) => ({
         ...point,
         loss: point.loss > 19 ? 100 : (point.step < 300 ? 1 : 10) + point.loss / 1000,

@@ -47,7 +47,7 @@ test('scalars are kept by name, step and rank; a point is the mean over the rank
   expect(await store.scalarCurve('r', 'none', ALL)).toBeUndefined();
   expect(await store.scalarCurve('none', 'lr', ALL)).toBeUndefined();
   expect(await store.scalars('none')).toBeUndefined();
-  // Scalars make no step of the loss.
+  // Scalars create no steps of the loss.
   expect(await store.run('r')).toMatchObject({ steps: 0, batches: 0, ranks: 0 });
 });
 
@@ -68,7 +68,7 @@ test('an item is recorded once; another value, or another pair, is a conflict, a
     [{ key: { ...key, microBatch: 1 }, scalars: [['b', 3]] }, 'conflict'],
   ];
   for (const [one, outcome] of cases) expect(await store.recordMany([one]), JSON.stringify(one)).toEqual([outcome]);
-  // The same, in one transaction.
+  // The same items, in one transaction.
   const other = cases.map(([one]) => ({ ...one, key: { ...one.key, run: 's' } }));
   expect(await store.recordMany(other)).toEqual(cases.map(([, outcome]) => outcome));
   for (const run of ['r', 's']) {
@@ -167,7 +167,7 @@ test('pages of points follow one another, and spikes are those of the rule, in p
   expect(points.filter(({ spike }) => spike).map(({ step }) => step / 2)).toEqual(
     spikes.flatMap((spike, k) => (spike ? [k] : [])),
   );
-  // A short range is as it is.
+  // A short range is not sampled.
   const short = await curveOf(store, 'v', { from: 100, to: 120, maxPoints: 200 });
   expect(short.points.map(({ step }) => step)).toEqual([100, 102, 104, 106, 108, 110, 112, 114, 116, 118, 120]);
 });

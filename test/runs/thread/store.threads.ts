@@ -31,7 +31,7 @@ const key = (step: number, others: Partial<BatchKey> = {}): BatchKey => ({
   ...others,
 });
 
-/** Longest turn of the event loop while something is done, in milliseconds. */
+/** Longest turn of the event loop during an action, in milliseconds. */
 async function longestTurn(work: () => Promise<unknown>): Promise<number> {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
@@ -87,7 +87,7 @@ describe.each([
 
   test('undoes a recording that fails alone: those beside it are recorded', async () => {
     const store = await open(pathOf());
-    // No step is negative, and a text is no step: SQLite refuses it.
+    // SQLite refuses a text as a step.
     const wrong = { ...key(1), step: 'x' as unknown as number };
     const results = await Promise.allSettled([
       store.record(key(1), recording(1)),
@@ -191,7 +191,7 @@ test.each(['writer', 'reader'] as const)('a lost %s fails what is pending, and i
   const failed = results.filter((result) => result.status === 'rejected');
   expect(failed.length).toBeGreaterThan(0);
   for (const { reason } of failed) expect(reason).toMatchObject({ code: 'store_unavailable', status: 503 });
-  // It is there again: nothing is locked, and what was acknowledged is recorded.
+  // The store works again: nothing is locked, and all acknowledged batches are recorded.
   for (let k = 0; k < 50; k++) {
     const acknowledged = results[k]!.status === 'fulfilled';
     const outcome = await store.record(key(100 + k), recording(1));

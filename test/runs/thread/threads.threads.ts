@@ -86,7 +86,7 @@ test('a thread that is started again opens no other file, and makes none', async
   expect(await threads.read('run', 'r')).toMatchObject({ run: 'r' });
 });
 
-/** Writes another history over the file in its place. @returns its bytes */
+/** Overwrites the file with another history. @returns its bytes */
 async function overwrite(path: string): Promise<Buffer> {
   const other = new StoreThreads(`${path}.other`);
   await other.open();
@@ -153,7 +153,7 @@ test('a change that is committed when its log is lost is answered once, with its
     other.exec('BEGIN IMMEDIATE');
     const result = method === 'unlink' ? threads.write(method, ...args) : threads.write(method, ...args);
     await sleep(200);
-    // The change waits for the lock: its files were verified before that.
+    // The change waits for the lock. It verified the files before, when the log still existed.
     rmSync(`${path}-wal`);
     other.exec('ROLLBACK');
     other.close();

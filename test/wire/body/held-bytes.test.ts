@@ -45,7 +45,7 @@ test('chunks belong to what holds them: large ones are kept, others copied and f
   const whole = new Uint8Array(100).fill(7);
   const all = Buffer.concat([...chunks, whole.subarray(0, 50)]);
   for (const chunk of chunks) held.push(chunk);
-  // A part of memory that others may hold.
+  // A part of a buffer, which others may also hold.
   held.push(whole.subarray(0, 50));
   expect(chunks.map(({ byteLength }) => byteLength)).toEqual([0, 65_536, 0]);
   expect(whole.byteLength).toBe(100);

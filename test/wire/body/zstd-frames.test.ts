@@ -2,10 +2,10 @@ import { expect, test } from 'vitest';
 import { ZstdFrames } from '../../../src/wire/body/zstd-frames.ts';
 
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
-/** The last block: raw, without content. */
+/** Last block: raw and empty. */
 const END = [1, 0, 0];
 
-/** The bytes of each frame that reach the decoder, in chunks of the given size, and the windows of the frames. */
+/** Splits bytes in chunks of the given size. @returns parts for the decoder, windows of frames, and the unfinished rest */
 function find(bytes: readonly number[], chunkBytes: number): { parts: number[][]; windows: number[]; rest: number[] } {
   const windows: number[] = [];
   const frames = new ZstdFrames((window) => windows.push(window));
@@ -48,7 +48,7 @@ test.each<[name: string, header: number[], window: number]>([
 
 test('blocks and a checksum are a part of their frame', () => {
   const raw = [5 << 3, 0, 0, 1, 2, 3, 4, 5];
-  // A byte that is repeated 2^17 times.
+  // RLE block: a byte that is repeated 2^17 times.
   const repeated = [2, 0, 0x10, 9];
   const frame = [...MAGIC, 0x04, 0x00, ...raw, ...repeated, ...END, 6, 7, 8, 9];
   expect(find([...frame, ...frame], 1000).parts).toEqual([frame, frame]);

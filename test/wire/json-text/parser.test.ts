@@ -15,7 +15,7 @@ const parser = {
 
 const bytesOf = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 
-/** More text than is parsed in place. */
+/** List whose text is too large to be parsed in place. */
 const many = Array.from({ length: 200_000 }, (_, k) => k / 8);
 
 test('a small text is read as it is', async () => {
@@ -71,11 +71,11 @@ test('other work goes on while a large text is read', async () => {
     turns++;
   }
   await parsing;
-  // Parsed in place it would be a single turn.
+  // Parsing in place would take a single turn.
   expect(turns).toBeGreaterThan(100);
 });
 
-/** Milliseconds that an action takes, the least of three. */
+/** Milliseconds that an action takes; the minimum of three. */
 async function time(action: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   for (let k = 0; k < 3; k++) {
@@ -92,7 +92,7 @@ test.each([
 ])('%s is refused in a time that grows with its length, not with its square', TIMED, async (_name, textOf) => {
   const [short, long] = [textOf(20_000), textOf(100_000)].map((text) => Buffer.from(text));
   const before = await time(() => parser.parse(short!));
-  // Five times the text would take 25 times as long; the constant is for a machine that does something else meanwhile.
+  // In quadratic time, five times the text would take 25 times as long. The constant is for other work of the machine.
   expect(await time(() => parser.parse(long!))).toBeLessThan(12 * before + 50);
 });
 

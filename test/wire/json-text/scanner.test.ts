@@ -12,7 +12,7 @@ const scanNumbers = (text: string): NumberArray =>
   (new JsonScanner(Buffer.from(`{"data":${text}}`), 64, () => 'numbers').scan() as { data: NumberArray }).data;
 const valuesOf = (numbers: NumberArray): number[] => [...numbers.runs()].flatMap((run) => Array.from(run));
 
-/** The result of an action, or that it throws. */
+/** Result of an action, or a mark that it throws. */
 const outcome = (action: () => unknown): unknown => {
   try {
     return action();

@@ -1,4 +1,4 @@
-/** The answer to a JSON text may not depend on its size: small texts are read in place, large ones on a thread. */
+/** The answer to a JSON text must not depend on its size. Small texts are read in place, and large ones on a thread. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BATCH_TENSORS } from '../../../src/batch/header.ts';
@@ -22,7 +22,7 @@ import { readOperations } from '../../openapi-document.ts';
 const FIELDS = { tensors: BATCH_TENSORS, required: [], values: [...PAIR_FIELDS, ...VOCABULARY_FIELDS], options: [] };
 const TENSORS: ReadonlySet<string> = new Set(TENSOR_FIELDS);
 
-/** The fields of a request as its reader takes them, or the error. */
+/** Fields of a request after reading, or the error. */
 function outcome(read: (bytes: Uint8Array) => unknown, text: string): unknown {
   try {
     const request = read(Buffer.from(text)) as Record<string, unknown>;
@@ -137,13 +137,13 @@ describe('texts of requests', () => {
 test('every field of a body is read from a large text', () => {
   const readFields: Readonly<Record<string, readonly string[]>> = {
     'POST /v1/cross-entropy': fieldNames(CROSS_ENTROPY.fields),
-    // In JSON the top of a reference is a map in its place.
+    // In JSON, `reference` itself is a map with the fields of the top K.
     'POST /v1/kl-divergence': fieldNames(KL_DIVERGENCE.fields).filter((name) => !name.includes('.')),
     'POST /v1/diagnose': fieldNames(DIAGNOSIS.fields),
     'POST /v1/cross-entropy/partials': fieldNames(VOCABULARY_SHARD.fields),
     'POST /v1/cross-entropy/combine': COMBINE_FIELDS,
     'PUT /v1/runs/{run}/steps/{step}/ranks/{rank}': fieldNames(recordingOf({ step: 0, rank: 0 }).fields),
-    // Options are read, and refused: it has none.
+    // The reader knows `options` only to refuse it: this operation has no options.
     'POST /v1/logprobs/compare': fieldNames(LOGPROB_COMPARISON.fields).filter((name) => name !== 'options'),
     'POST /v2/models/cross_entropy/infer': REQUEST_KEYS,
     'POST /v2/models/cross_entropy/versions/1/infer': REQUEST_KEYS,

@@ -5,7 +5,7 @@ import { Service } from '../../service.ts';
 
 interface Case {
   base64: string;
-  /** Bytes are repeated so often. */
+  /** Number of repetitions of the bytes; default 1. */
   times?: number;
   end?: string;
 }
@@ -17,7 +17,7 @@ const CASES = JSON.parse(
 const bytesOf = ({ base64, times = 1, end = '' }: Case): Buffer =>
   Buffer.concat([...Array.from({ length: times }, () => Buffer.from(base64, 'base64')), Buffer.from(end, 'base64')]);
 
-/** Documents by name, of those whose names begin so. */
+/** Documents whose names begin with the kind, by name. */
 const documents = (kind: 'y_' | 'n_' | 'i_'): [string, Buffer][] =>
   Object.entries(CASES)
     .filter(([name]) => name.startsWith(kind))
@@ -26,10 +26,10 @@ const documents = (kind: 'y_' | 'n_' | 'i_'): [string, Buffer][] =>
 /** The bare tokens that Python writes are accepted: docs/formats.md says so. */
 const TOKENS = new Set(['n_number_NaN', 'n_number_infinity', 'n_number_minus_infinity']);
 
-/** A body is read elsewhere from this size on: white space makes it larger. */
+/** White space in bytes that makes a body so large that another parser reads it. */
 const LARGE_BYTES = 70_000;
 
-/** Where a document may stand: what is in front of it, and behind. */
+/** Places of a document in a body, with the text before and after it. */
 const PLACES = {
   'a field that is not looked at': {
     path: '/v2/models/cross_entropy/infer',
@@ -88,7 +88,7 @@ describe.each([
 
   test.each(['logits', 'an option'] as const)('every document that is JSON is read as %s', async (place) => {
     const all = await outcomes('y_', place, padding);
-    // It is a value, though it may be none of an option or of a tensor.
+    // The document is valid JSON, but may be an invalid option or tensor (422).
     expect(all.filter(({ status, code }) => (status !== 200 && status !== 422) || code === 'malformed_body')).toEqual(
       [],
     );
@@ -96,9 +96,9 @@ describe.each([
 
   test.each(Object.keys(PLACES) as (keyof typeof PLACES)[])('no other document is accepted as %s', async (place) => {
     const all = await outcomes('n_', place, padding);
-    // 422 would say that it was read, and is no tensor or no option.
+    // A 422 would mean that the document was accepted as JSON.
     const read = all.filter(({ status, name }) => status !== 400 && !TOKENS.has(name));
-    // As logits it has more axes than a tensor may have: that is said before its end comes.
+    // As logits the document has too many axes, which is reported before its end is read.
     const tooDeep = { name: 'n_structure_100000_opening_arrays', status: 422, code: 'invalid_tensor' };
     expect(read).toEqual(place === 'logits' ? [tooDeep] : []);
   });

@@ -1,4 +1,4 @@
-/** The values of msgpack-test-suite in each of their encodings, in the places of a body in which a value can stand. */
+/** The values of msgpack-test-suite in each of their encodings, at every place of a body where a value can occur. */
 import { readFileSync } from 'node:fs';
 import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ interface Case {
   nil?: null;
   bool?: boolean;
   number?: number;
-  /** Digits, where a number is not exact. */
+  /** Digits of an integer that a JSON number cannot represent exactly. */
   bignum?: string;
   string?: string;
   binary?: string;
@@ -28,10 +28,10 @@ const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 const fromHex = (hex: string): Buffer => Buffer.from(hex.replaceAll('-', ''), 'hex');
 
-/** Stands for the value in a body. */
+/** Placeholder for the value in a body. */
 const HERE = '<here>';
 
-/** A body as MessagePack with an encoding in the place of HERE. */
+/** A MessagePack body in which an encoding replaces HERE. */
 function bodyWith(value: unknown, encoding: Buffer): Uint8Array<ArrayBuffer> {
   const packed = packr.pack(value);
   const here = packr.pack(HERE);
@@ -90,7 +90,7 @@ describe.each(Object.entries(PLACES))('as %s', (_place, { path, body }) => {
   });
 });
 
-/** Labels of runs come back: numbers, texts and truths. */
+/** Labels of runs are read back: numbers, texts and booleans. */
 describe('as a label of a run', () => {
   const labelled = (value: Case): unknown => value.number ?? value.string ?? value.bool;
 

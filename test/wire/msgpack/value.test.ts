@@ -18,7 +18,7 @@ function valueOf(chunks: readonly Uint8Array[], account: HeldBytesAccount, what:
 function read(value: unknown, what = 'label', chunkBytes = 65_536): unknown {
   const packed = packr.pack(value);
   const chunks = Array.from({ length: Math.ceil(packed.byteLength / chunkBytes) }, (_, k) =>
-    // Each is the whole of its memory, as those of a socket are.
+    // Each chunk owns its whole memory, like the chunks of a socket.
     Uint8Array.from(packed.subarray(k * chunkBytes, (k + 1) * chunkBytes)),
   );
   const account = new HeldBytes(2 ** 24).open();

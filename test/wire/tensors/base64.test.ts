@@ -50,7 +50,7 @@ describe('text is refused', () => {
   });
 });
 
-/** The bytes of a text in chunks of the given length, or its fault. */
+/** Decodes a text in chunks of the given length. @returns its bytes, or its fault */
 function decode(text: string, chunkBytes: number): Buffer | string {
   const decoder = new Base64Decoder();
   const bytes = Buffer.from(text);

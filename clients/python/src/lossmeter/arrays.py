@@ -63,7 +63,7 @@ def as_named_array(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def _as_numpy(value: Any) -> NDArray[Any]:  # noqa: ANN401 -- of any library
-    # A library that is not imported made no array, so none is imported to test it.
+    # An array implies that its library is imported, so none is imported to test it.
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         fault = tensor_fault(value)

@@ -9,7 +9,7 @@ NPZ = "an archive of NumPy (.npz)"
 ZIP = "a ZIP archive"
 
 _ZIP_MAGIC = b"PK\x03\x04"
-# PKZIP's APPNOTE.TXT, 4.3.7: the length of the name of a file in the archive, and it.
+# PKZIP's APPNOTE.TXT, 4.3.7: positions of a file name's length and of the name.
 _ZIP_NAME_LENGTH = slice(26, 28)
 _ZIP_NAME = 30
 # The opcode PROTO, and the protocols that write it.
@@ -29,8 +29,8 @@ def kind_of(first: bytes) -> str | None:
         return "an array of NumPy (.npy)"
     if first.startswith(b"GGUF"):
         return "a model in GGUF (.gguf)"
-    # A safetensors file may begin as pickles do: with the length of its header, the
-    # upper half of which is 0.
+    # A safetensors file may begin with the same bytes, because they are the length of
+    # its header. The upper half of that length is 0.
     if first.startswith(_PICKLES) and any(first[4:8]):
         return "a pickle of Python, as old .pt files are"
     if not first.startswith(_ZIP_MAGIC):

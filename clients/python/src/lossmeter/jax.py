@@ -115,7 +115,7 @@ def _client_at(address: Address) -> Client:
 
 @functools.lru_cache
 def _differentiable(client: Client, options: str) -> Callable[[tuple[Any, ...]], Any]:
-    """The loss of a batch as JAX knows it: one function, so that JAX compiles it once.
+    """The loss of a batch: one function per options, so that JAX compiles it once.
 
     Args:
         client: Client of the service.

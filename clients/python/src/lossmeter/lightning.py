@@ -195,7 +195,7 @@ class LossmeterCallback(Callback):
         if loss is None:
             return
         if pl_module.automatic_optimization:
-            # Lightning has divided it.
+            # Lightning has divided the loss by this number.
             loss = loss * trainer.accumulate_grad_batches
         arrays = {
             name: given.get(name)

@@ -131,7 +131,7 @@ def _merge_side(
 def _merge_range(
     reports: Sequence[Any], counted: Sequence[int], dtype: str
 ) -> dict[str, Any]:
-    # The same number of values is examined in every counted row, so rows weigh shares.
+    # The same number of values is examined in every counted row, so rows are weights.
     weighted = sum(
         report["subnormal_fraction"] * rows
         for report, rows in zip(reports, counted, strict=True)

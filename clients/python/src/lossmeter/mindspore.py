@@ -54,6 +54,6 @@ class _Loss(nn.Cell):  # type: ignore[misc]
         evaluation = self._evaluate(outputs=["gradient"], gradient_dtype="float32")
         gradient = Tensor(evaluation.outputs["gradient"], mindspore.float32)
         scale = dout[0] if isinstance(dout, tuple) else dout
-        # Of shape () or (1,), or a value a row; a row's loss depends on its own logits.
+        # Shape () or (1,), or one per row: a row's loss depends only on its logits.
         by_row = scale.reshape((*scale.shape, *(1,) * (logits.ndim - scale.ndim)))
         return ((gradient * by_row).astype(logits.dtype),)

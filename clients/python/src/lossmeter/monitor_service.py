@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lossmeter.evaluation import Evaluation
     from lossmeter.monitor_items import Flagged, Item, Origin
 
-# Connections import it. A process forked during that import, in another thread, would
-# wait for its end forever.
+# Connections import this codec. A process that is forked while another thread imports
+# it would wait forever for the end of the import.
 codecs.lookup("idna")
 
 NDJSON = "application/x-ndjson"

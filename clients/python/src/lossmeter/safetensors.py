@@ -107,7 +107,7 @@ def read(content: bytes | bytearray | mmap.mmap) -> File:
     if not isinstance(header, dict):
         raise ValueError(f"its header is {header!r}, expected an object")  # noqa: TRY004 -- of the file
     metadata = header.pop(_METADATA, None)
-    # The library reads null as none.
+    # The library accepts null as no metadata.
     metadata = {} if metadata is None else metadata
     if not isinstance(metadata, dict) or any(
         not isinstance(text, str) for text in metadata.values()

@@ -48,7 +48,7 @@ class Split:
         options = self.rows.pair.options
         changes = {}
         if "gradient" in options.get("outputs", ()) and _reduction(options) == "mean":
-            # The gradient of a sum with masks m / D is that of the mean, bit by bit.
+            # With masks m / D, the gradient of the sum is that of the mean, bit by bit.
             masks = self.rows.masks()
             weight = exact_sum(masks[self.rows.counted()])
             if weight > 0:

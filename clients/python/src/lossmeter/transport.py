@@ -211,7 +211,7 @@ class Transport:
             self._process = os.getpid()
             if self._own_pool:
                 # Closing the old pool would wait for locks that threads of the parent
-                # may have held; in this process nobody releases them.
+                # may have held; in this process they are never released.
                 _of_parents.append(self._pool)
                 self._pool = _new_pool()
             else:

@@ -103,7 +103,7 @@ def test_can_be_differentiated_without_a_function_around_it(client: Client) -> N
     total = CrossEntropyLoss(client=client, reduction="sum")
     logits = logits_of()
     expected = mindspore.grad(lambda x: ops.cross_entropy(x, LABEL))(logits)
-    # Two of them in turn: MindSpore tells what it differentiates by name and code.
+    # Two losses in turn: MindSpore distinguishes functions by name and code.
     for _ in range(2):
         close(mindspore.grad(mean, 0)(logits, LABEL, MASK), expected)
         close(mindspore.grad(total, 0)(logits, LABEL, MASK), 4 * expected)

@@ -78,7 +78,7 @@ labels:
 {{- .Values.store.postgres.existingSecret | default (printf "%s-database" (include "lossmeter.fullname" .)) -}}
 {{- end }}
 
-{{/* webhookUrl → LOSSMETER_WEBHOOK_URL, mlflowTrackingUri → MLFLOW_TRACKING_URI: as src/config.ts does. */}}
+{{/* webhookUrl → LOSSMETER_WEBHOOK_URL, mlflowTrackingUri → MLFLOW_TRACKING_URI: as src/environment.ts does. */}}
 {{- define "lossmeter.variable" -}}
 {{- if not (hasPrefix "mlflow" .) }}LOSSMETER_{{ end }}{{ snakecase . | upper -}}
 {{- end }}

@@ -1,5 +1,5 @@
 /**
- * The tables of the history, with the columns that they have in SQLite (sqlite/migrations). Times are milliseconds since
+ * The tables of the history, with the same columns as in SQLite (sqlite/migrations). Times are milliseconds since
  * 1970. NULL stands for NaN, so that both databases have the same rows.
  */
 export default `

@@ -1,8 +1,8 @@
 /**
  * Scalars, attempts, superseded steps, and the life of runs.
  *
- * An attempt holds from its first step up to the first step of the next attempt that is live. It is not live where a later
- * attempt began before it, or with it.
+ * A live attempt is current from its first step up to the first step of the next live attempt. An attempt is not live when
+ * a later attempt began at or before its first step.
  */
 export default `
 ALTER TABLE runs ADD COLUMN series INTEGER NOT NULL DEFAULT 0;
