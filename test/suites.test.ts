@@ -19,11 +19,10 @@ const REPEATING = 'test/postgres/vitest.config.ts';
 /** Files of tests: `name.suite.ts`. Names of helpers have one dot. */
 const files = globSync('test/**/*.*.ts', { cwd: ROOT }).filter((path) => !path.endsWith('.config.ts'));
 
-/** Files that a configuration includes, by its projects where it has some. */
-function included({ test: settings }: ViteUserConfig): string[] {
-  if (settings?.projects !== undefined)
-    return settings.projects.flatMap((project) => included(project as ViteUserConfig));
-  return globSync(settings!.include!, { cwd: ROOT, exclude: settings!.exclude ?? [] });
+/** Projects of a configuration: itself when it lists none. */
+async function projectsOf(config: string): Promise<ViteUserConfig[]> {
+  const { default: settings } = (await import(`${ROOT}${config}`)) as { default: ViteUserConfig };
+  return (settings.test!.projects ?? [settings]) as ViteUserConfig[];
 }
 
 test('.ci/run runs every suite, and runs it once', () => {
@@ -38,9 +37,7 @@ test('every configuration of Vitest belongs to a suite', () => {
 
 test('a path that a configuration includes exists', async () => {
   for (const config of configs) {
-    const { default: settings } = (await import(`${ROOT}${config}`)) as { default: ViteUserConfig };
-    const projects = (settings.test!.projects ?? [settings]) as ViteUserConfig[];
-    for (const path of projects.flatMap(({ test: project }) => project!.include!))
+    for (const path of (await projectsOf(config)).flatMap((project) => project.test!.include!))
       expect(globSync(path, { cwd: ROOT }), `${path} of ${config}`).not.toEqual([]);
   }
 });
@@ -48,8 +45,10 @@ test('a path that a configuration includes exists', async () => {
 test('every file of tests belongs to one suite', async () => {
   const counts = new Map(files.map((path) => [path, 0]));
   for (const config of configs) {
-    const { default: settings } = (await import(`${ROOT}${config}`)) as { default: ViteUserConfig };
-    for (const path of included(settings)) {
+    const paths = (await projectsOf(config)).flatMap(({ test: settings }) =>
+      globSync(settings!.include!, { cwd: ROOT, exclude: settings!.exclude ?? [] }),
+    );
+    for (const path of paths) {
       const isRepeated = config === REPEATING && path.endsWith('.test.ts');
       if (!isRepeated) counts.set(path, (counts.get(path) ?? 0) + 1);
     }

@@ -29,8 +29,9 @@ export function startSearch(root: URL): void {
     const query = input.value.trim();
     const results = query === '' ? [] : (await index)?.find(query);
     if (input.value.trim() !== query) return;
-    list.replaceChildren(...(results ?? []).map((result) => itemOf(result, root)));
-    list.hidden = (results ?? []).length === 0;
+    const items = results?.map((result) => itemOf(result, root)) ?? [];
+    list.replaceChildren(...items);
+    list.hidden = items.length === 0;
     found.textContent = query === '' ? '' : textOf(query, results);
     found.classList.toggle('hidden', query === '' || !list.hidden);
   };

@@ -88,7 +88,7 @@ class OpenFile implements ReadableFile {
   }
 
   /**
-   * Checks that the file has not changed. Called after all reads: if size and modification time are the same, the reads
+   * Checks that the file is unchanged. Called after all reads: if size and modification time are the same, the reads
    * saw one state of the file.
    * @throws LossmeterError file_changed
    */

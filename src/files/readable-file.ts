@@ -10,7 +10,7 @@ export interface ReadableFile {
   range(position: number, byteLength: number): FileRange;
   /** @throws LossmeterError file_unreadable, file_changed, storage_unavailable */
   read(position: number, byteLength: number): Promise<Uint8Array<ArrayBuffer>>;
-  /** Checks after all reads that the file has not changed. @throws LossmeterError file_changed */
+  /** Checks after all reads that the file is unchanged. @throws LossmeterError file_changed */
   requireUnchanged(): Promise<void>;
   /** Makes pending reads fail if they can wait for a network. */
   cancelReads(): void;

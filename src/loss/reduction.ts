@@ -121,9 +121,9 @@ export function* reduceRows(
       }
       const loss = ofTarget + ofSmoothing;
       // A row with an invalid label has no loss and no z-loss, whatever its logits are.
-      const z = lambda === 0 || y === NO_TARGET ? 0 : scaledSquare(lambda, lse![row]!);
-      // λ·lse² alone may leave the range of float64.
-      const weightedZ = z === Infinity ? scaledSquare(m * lambda, lse![row]!) : m * z;
+      const z = lambda === 0 || y === NO_TARGET ? 0 : lambda * lse![row]! ** 2;
+      // lse² and λ·lse² may leave the range of float64 although m·λ·lse² does not.
+      const weightedZ = z === Infinity ? m * lambda * lse![row]! * lse![row]! : m * z;
       const weighted = z === Infinity ? m * loss + weightedZ : m * (loss + z);
       if (!Number.isFinite(weighted)) {
         termsAreFinite = false;
@@ -209,12 +209,6 @@ export function meansOf(sums: RowSums, options: Options): Means {
     meanNll,
     metrics,
   };
-}
-
-/** Returns scale · value². The square alone may leave the range of float64. */
-function scaledSquare(scale: number, value: number): number {
-  const square = value ** 2;
-  return square === Infinity ? scale * value * value : scale * square;
 }
 
 /**

@@ -36,7 +36,7 @@ export type ElementsOf<D extends DType> = InstanceType<(typeof ELEMENT_TYPES)[D]
 export function elementsOf<D extends DType>(tensor: Tensor<D>): ElementsOf<D> {
   const { View } = ELEMENT_TYPES[tensor.dtype];
   const { data } = tensor;
-  // Not slice(), which does not copy a Buffer.
+  // Copies the bytes. slice() of a Buffer does not.
   const aligned = data.byteOffset % View.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   return new View(
     aligned.buffer as ArrayBuffer,

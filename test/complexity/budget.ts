@@ -1,4 +1,5 @@
 /** Cost limits of a request, and messages about costs above them. */
+import { median, time } from '../../bench/statistics.ts';
 import { SIZES } from './cases/case.ts';
 import { LARGEST_EXPONENT, exponentOf } from './scaling.ts';
 
@@ -19,12 +20,7 @@ const FLOORS = { processorTime: 20, memory: 100 };
 /** Milliseconds in which this machine parses a JSON object of 50,000 members: the median of nine times. */
 function parsingTime(): number {
   const text = JSON.stringify(Object.fromEntries(Array.from({ length: 50_000 }, (_, k) => [`member ${k}`, k])));
-  const times = Array.from({ length: 9 }, () => {
-    const started = performance.now();
-    JSON.parse(text);
-    return performance.now() - started;
-  });
-  return times.toSorted((a, b) => a - b)[4]!;
+  return median(Array.from({ length: 9 }, () => time(() => JSON.parse(text))));
 }
 
 /**

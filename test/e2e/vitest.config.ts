@@ -1,5 +1,5 @@
-import { defineConfig } from 'vitest/config';
-import { sideBySide } from '../base.config.ts';
+import { configDefaults, defineConfig } from 'vitest/config';
+import base from '../base.config.ts';
 
 /** Files that bound times, or run `npm` in the checkout, which builds parts of it. */
 const ALONE = [
@@ -13,10 +13,28 @@ const ALONE = [
   'test/tracing/export.e2e.ts',
 ];
 
-/** Tests that start the service and its commands as processes. `npm test` does not run them. */
+/**
+ * Tests that start the service and its commands as processes; `npm test` has none of them. Files run side by side on all
+ * cores, then those of ALONE one after the other.
+ */
 export default defineConfig({
   test: {
-    projects: sideBySide('test/**/*.e2e.ts', ALONE),
+    projects: [
+      {
+        ...base,
+        test: {
+          ...base.test,
+          name: 'side by side',
+          include: ['test/**/*.e2e.ts'],
+          exclude: [...configDefaults.exclude, ...ALONE],
+          maxWorkers: '100%',
+        },
+      },
+      {
+        ...base,
+        test: { ...base.test, name: 'alone', include: ALONE, fileParallelism: false, sequence: { groupOrder: 1 } },
+      },
+    ],
     reporters: ['default', ['junit', { outputFile: 'test-results/e2e.xml' }]],
   },
 });

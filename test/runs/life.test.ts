@@ -23,7 +23,7 @@ test('a run whose trainer says nothing runs while it is active, and is idle then
 test('a run that is said to be running has crashed after half an hour of silence, and not before', () => {
   expect(stateAfter('running', 100, 29)).toBe('running');
   expect(stateAfter('running', 100, 31)).toBe('crashed');
-  // The trainer has begun but has not recorded anything yet.
+  // The trainer has begun and recorded nothing yet.
   expect(stateAfter('running', 29, 100)).toBe('running');
   expect(stateAfter('running', 31, 100)).toBe('crashed');
 });

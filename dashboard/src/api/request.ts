@@ -25,7 +25,7 @@ export const api = (): Api =>
 
 interface Init extends Omit<RequestInit, 'headers'> {
   headers?: Record<string, string>;
-  /** Wraps each attempt, which a wait for a key does not belong to. */
+  /** Wraps each attempt, without the wait for a key. */
   watch?: (send: () => Promise<Response>) => Promise<Response>;
 }
 
@@ -33,11 +33,13 @@ interface Init extends Omit<RequestInit, 'headers'> {
  * Sends a request that the operations do not cover: with a file, or for a stream.
  * @throws ProblemError
  */
-export async function request(path: string, { headers, watch, ...init }: Init = {}): Promise<Response> {
-  const response = await withKey((key) => {
-    const send = (): Promise<Response> => fetch(addressOf(path), { ...init, headers: { ...headers, ...key } });
-    return watch === undefined ? send() : watch(send);
-  });
+export async function request(
+  path: string,
+  { headers, watch = (send) => send(), ...init }: Init = {},
+): Promise<Response> {
+  const response = await withKey((key) =>
+    watch(() => fetch(addressOf(path), { ...init, headers: { ...headers, ...key } })),
+  );
   if (!response.ok) throw await ProblemError.of(response);
   return response;
 }

@@ -116,7 +116,7 @@ export class BulkSender implements Sink {
     for (const [k, { status, code = String(status), detail = '' }] of results.entries()) {
       if (status === 201) counts.recorded += 1;
       else if (status === 200) counts.repeated += 1;
-      // Not a refusal: a resumed run recorded these steps again. A repeated import meets its own later attempt.
+      // A later attempt recorded this step: after a resume, or in an earlier import of the same files. It is no error.
       else if (code === 'superseded') counts.superseded += 1;
       else this.#refuse(run, { place: pending.places[k]!, code, detail });
     }

@@ -40,7 +40,7 @@ export default fp(
 
     app.server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
       expecting.add(request);
-      // As with 100-continue, it is unknown if the client will send its body.
+      // The client may or may not send its body, as with 100-continue.
       waiting.add(request);
       app.routing(request, response);
     });

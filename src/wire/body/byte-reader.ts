@@ -96,7 +96,7 @@ export class ByteReader implements Bytes {
   }
 
   get ended(): boolean {
-    // After a failure the body has not ended: more() throws the failure.
+    // A failed body is not at its end: more() throws the failure.
     return this.#failure === undefined && this.#ended && this.#head === this.#chunks.length;
   }
 

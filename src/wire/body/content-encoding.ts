@@ -42,7 +42,7 @@ export interface DecodedBody {
   readonly aheadBytes: number | undefined;
   /** Encoded bytes received; undefined without an encoding, where the stream's bytes are the received bytes. */
   readonly received: () => number | undefined;
-  /** True while all received bytes are decoded and the body has not ended. */
+  /** True while all received bytes are decoded and more of the body is expected. */
   readonly isStarved: () => boolean;
   /** Converts an error of the stream to the error of the request. */
   readonly explain: (cause: Error) => LossmeterError;

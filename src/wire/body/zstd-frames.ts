@@ -61,7 +61,7 @@ export class ZstdFrames {
     return this.#withheld;
   }
 
-  /** Header of an incomplete frame that the decoder has not received. The decoder reports it as truncated. */
+  /** Header of an incomplete frame, before the decoder receives it. The decoder reports it as truncated. */
   get unfinished(): Uint8Array {
     return this.#isForDecoder ? this.#header.subarray(0, 0) : this.#header.subarray(0, this.#filled);
   }

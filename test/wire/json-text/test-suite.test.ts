@@ -98,7 +98,7 @@ describe.each([
     const all = await outcomes('n_', place, padding);
     // A 422 would mean that the document was accepted as JSON.
     const read = all.filter(({ status, name }) => status !== 400 && !TOKENS.has(name));
-    // As logits the document has too many axes, which is reported before its end is read.
+    // The document has too many axes for logits. This is reported before its end is read.
     const tooDeep = { name: 'n_structure_100000_opening_arrays', status: 422, code: 'invalid_tensor' };
     expect(read).toEqual(place === 'logits' ? [tooDeep] : []);
   });
