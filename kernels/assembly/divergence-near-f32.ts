@@ -12,10 +12,10 @@ export function sumDivergence<T>(series: usize): void {
 }
 
 /**
- * Greatest |shift| that `sumNear` accepts. Beyond it, few rows have a divergence so large that the rounding of their
+ * Greatest |shift| of rows that are summed as near rows. Beyond it, few rows have a divergence so large that the rounding of their
  * log ratios is negligible.
  */
-const GREATEST_SHIFT: f64 = 2;
+export const GREATEST_SHIFT: f64 = 2;
 
 /**
  * Sums of the Kullback–Leibler divergence of a row without scale whose sides are close to each other. The log ratio d =

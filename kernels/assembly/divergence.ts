@@ -3,7 +3,7 @@ import { RowBlockLayout, RowDivergencesLayout as Layout } from '../layouts';
 import { sumDivergenceF64, sumDivergenceSlowly } from './divergence-f64';
 import { sumDivergence } from './divergence-near-f32';
 import { PAIR, SUMS } from './divergence-sums';
-import { sumJensenShannon } from './jensen-shannon-f32';
+import { sumJensenShannon } from './jensen-shannon-near-f32';
 import { errorOfDifferenceOne } from './log-ratio';
 import { isNearShift } from './pair-values';
 import { logSumOf, referenceOf } from './row';

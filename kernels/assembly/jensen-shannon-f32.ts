@@ -14,18 +14,14 @@ const LEAST_SHARE: f64 = 0.4;
 /** Gains of four lanes, the second result of `farTerm`. */
 const LANES = memory.data(16, 16);
 
-/** Sums of the Jensen–Shannon divergence of a row of float32 or narrower. */
-export function sumJensenShannon<T>(series: usize, gains: usize): void {
-  if (PAIR.scale == 1) sumPlain<T>(series, gains);
-  else sumScaled<T>(series, gains);
+/** Adds classes [first, end) of a row to the sums of the Jensen–Shannon divergence. */
+export function addMixed<T>(series: usize, gains: usize, first: u32, end: u32): void {
+  addBy<T>(series, gains, first, end, false);
 }
 
-function sumPlain<T>(series: usize, gains: usize): void {
-  sumBy<T>(series, gains, false);
-}
-
-function sumScaled<T>(series: usize, gains: usize): void {
-  sumBy<T>(series, gains, true);
+/** addMixed of a whole row with a scale. */
+export function addMixedScaled<T>(series: usize, gains: usize): void {
+  addBy<T>(series, gains, 0, PAIR.classes, true);
 }
 
 /**
@@ -36,11 +32,11 @@ function sumScaled<T>(series: usize, gains: usize): void {
  */
 // @ts-expect-error: decorator
 @inline
-function sumBy<T>(series: usize, ofGains: usize, scaled: bool): void {
-  let x = PAIR.x;
-  let y = PAIR.y;
-  let e = PAIR.e;
-  let f = PAIR.f;
+function addBy<T>(series: usize, ofGains: usize, first: u32, last: u32, scaled: bool): void {
+  let x = PAIR.x + <usize>first * sizeof<T>();
+  let y = PAIR.y + <usize>first * sizeof<T>();
+  let e = PAIR.e + (<usize>first << 2);
+  let f = PAIR.f + (<usize>first << 2);
   const high = <f32>(PAIR.shift + PAIR.shiftLow);
   const shift = f32x4.splat(high);
   const shiftLow = f32x4.splat(<f32>(PAIR.shift - <f64>high + PAIR.shiftLow));
@@ -52,7 +48,7 @@ function sumBy<T>(series: usize, ofGains: usize, scaled: bool): void {
   let terms = f64x2.splat(0);
   let gains = terms;
   let total = terms;
-  for (let n = PAIR.classes; n > 0; ) {
+  for (let n = last - first; n > 0; ) {
     const length = min(n, TILE);
     let terms0 = f32x4.splat(0);
     let terms1 = terms0;
@@ -134,15 +130,15 @@ function sumBy<T>(series: usize, ofGains: usize, scaled: bool): void {
     total = f64x2.add(total, pairsOf(f32x4.add(total0, total1)));
     n -= length;
   }
-  SUMS.terms = f64x2.extract_lane(terms, 0) + f64x2.extract_lane(terms, 1);
-  SUMS.gains = f64x2.extract_lane(gains, 0) + f64x2.extract_lane(gains, 1);
-  SUMS.total = f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
+  SUMS.terms += f64x2.extract_lane(terms, 0) + f64x2.extract_lane(terms, 1);
+  SUMS.gains += f64x2.extract_lane(gains, 0) + f64x2.extract_lane(gains, 1);
+  SUMS.total += f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
 }
 
 /** P(d) */
 // @ts-expect-error: decorator
 @inline
-function ofTerm(d: v128, series: usize): v128 {
+export function ofTerm(d: v128, series: usize): v128 {
   let p = madd(v128.load32_splat(series, 36), d, v128.load32_splat(series, 32));
   p = madd(p, d, v128.load32_splat(series, 28));
   p = madd(p, d, v128.load32_splat(series, 24));
@@ -156,7 +152,7 @@ function ofTerm(d: v128, series: usize): v128 {
 /** G(d) */
 // @ts-expect-error: decorator
 @inline
-function ofGain(d: v128, series: usize): v128 {
+export function ofGain(d: v128, series: usize): v128 {
   let p = madd(v128.load32_splat(series, 20), d, v128.load32_splat(series, 16));
   p = madd(p, d, v128.load32_splat(series, 12));
   p = madd(p, d, v128.load32_splat(series, 8));

@@ -9,7 +9,7 @@ export interface PairRow {
 }
 
 type Random = () => number;
-type PairMaker = (classes: number, random: Random) => PairRow;
+export type PairMaker = (classes: number, random: Random) => PairRow;
 
 const fill = (classes: number, value: (c: number) => number): number[] =>
   Array.from({ length: classes }, (_, c) => value(c));
@@ -69,7 +69,7 @@ export const FINITE: Readonly<Record<string, PairMaker>> = {
   // Log ratios below 1, with offsets whose rounding is large or small relative to the divergence.
   ...Object.fromEntries(
     [0.02, 0.1, 0.3].flatMap((noise) =>
-      [0, 1.4, 1.9, 2.1, 20].map((ratio) => [
+      [0, 0.7, 0.95, 1.4, 1.9, 2.1, 20].map((ratio) => [
         `noise of ${noise}, offset of ${ratio} times as much`,
         noisy(3, noise, [-0.7, ratio * noise - 0.7]),
       ]),

@@ -6,7 +6,7 @@ import type { Comparison, PairBlock } from '../../kernels/pair.ts';
 import { ExactPair } from './exact-divergence.ts';
 import { toNumber } from './fixed-point.ts';
 import { FINITE, WITH_NEG_INF, blockOf, makePairs, roundedPairs } from './pair-rows.ts';
-import type { PairDTypes, RoundedPair } from './pair-rows.ts';
+import type { PairDTypes, PairMaker, RoundedPair } from './pair-rows.ts';
 
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
 const kernels = VARIANTS.map((variant) => Kernel.load(variant));
@@ -78,6 +78,25 @@ describe.each(DTYPES)('divergences of %s and %s', (...dtypes) => {
     const rows = roundedPairs(makePairs({ ...FINITE, ...WITH_NEG_INF }, 100), dtypes);
     expect(wrongOf(blockOf(rows, dtypes, { scale }), rows, dtypes)).toEqual([]);
   });
+});
+
+/** Classes of a long row whose noise is greater than the limit of the series. */
+const FAR: Readonly<Record<string, (c: number) => boolean>> = {
+  none: () => false,
+  'one in a thousand': (c) => c % 1000 === 999,
+  'in every second tile': (c) => c % 128 === 7,
+  'in all tiles': (c) => c % 64 === 7,
+  'in all tiles of the end': (c) => c > 9000 && c % 64 === 7,
+};
+
+test.each(Object.entries(FAR))('long rows are exact where far classes are: %s', (kind, isFar) => {
+  const dtypes = ['float32', 'float32'] as const;
+  const make: PairMaker = (classes, random) => {
+    const p = Array.from({ length: classes }, () => 8 * random() - 4);
+    return { p, q: p.map((x, c) => x + (isFar(c) ? 3 : 0.4) * (2 * random() - 1)) };
+  };
+  const rows = roundedPairs(makePairs({ [kind]: make }, 20_011), dtypes);
+  expect(wrongOf(blockOf(rows, dtypes), rows, dtypes)).toEqual([]);
 });
 
 test('a label changes no digit that is promised, at any place', () => {
