@@ -57,20 +57,11 @@ export function showValue(value: unknown, depth = 0): string {
   return isArray ? `[${parts.join(',')}]` : `{${parts.join(',')}}`;
 }
 
-/**
- * Key for the number of omitted keys, in an object that was received with more than MOST_KEYS keys. No object of a request
- * has even half as many known keys.
- */
+/** Number of keys of an object that are kept whatever their name. No object of a request has even half as many known keys. */
+export const MOST_KEYS = 256;
+
+/** Key for the number of omitted keys, in an object that was received with more than MOST_KEYS keys. */
 export const SURPLUS_KEY = '…';
-
-const MOST_KEYS = 256;
-
-/** The first MOST_KEYS entries of an object, and the number of omitted keys. Each later use takes time for every key. */
-export function shortEntries(value: object): [key: string, value: unknown][] {
-  const entries: [string, unknown][] = Object.entries(value);
-  if (entries.length <= MOST_KEYS) return entries;
-  return [...entries.slice(0, MOST_KEYS), [SURPLUS_KEY, entries.length - MOST_KEYS]];
-}
 
 function cut(text: string): string {
   return text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH - 1)}…` : text;

@@ -1,6 +1,6 @@
 /** Cost limits of a request, and messages about costs above them. */
 import { median, time } from '../../bench/statistics.ts';
-import { SIZES } from './cases/case.ts';
+import { FURTHER_SIZE, SIZES } from './cases/case.ts';
 import { LARGEST_EXPONENT, exponentOf } from './scaling.ts';
 
 /** Costs of one size of a case. */
@@ -61,7 +61,7 @@ const TURN = {
   what: 'ms of the main thread in one turn',
 } as const;
 
-/** @param costs costs at the sizes in SIZES */
+/** @param costs costs at the sizes in SIZES, and possibly at FURTHER_SIZE, which counts only for growth */
 export function costFaults(costs: readonly Cost[], { bytesInFlight, requests }: Budget): string[] {
   return [
     ...growthFaults(costs, 'processorTime', 'ms'),
@@ -83,14 +83,15 @@ function limitFaults(
   costs: readonly Cost[],
   { quantity, limit, what }: { quantity: keyof Cost; limit: number; what: string },
 ): string[] {
-  const values = costs.map((cost) => cost[quantity]);
+  const values = costs.slice(0, SIZES.length).map((cost) => cost[quantity]);
   return values.every((value) => value <= limit)
     ? []
     : [`${list(values)} ${what}, at most ${limit.toFixed(0)} allowed`];
 }
 
 function list(values: readonly number[]): string {
-  return values.map((value, k) => `${value.toFixed(0)} at ${SIZES[k]}×`).join(', ');
+  const sizes = [...SIZES, FURTHER_SIZE];
+  return values.map((value, k) => `${value.toFixed(0)} at ${sizes[k]}×`).join(', ');
 }
 
 /** @param times milliseconds of the answers to `/livez` during a case */

@@ -2,7 +2,7 @@ import { Client } from '../http-client.ts';
 import type { HttpAnswer, HttpRequest } from '../http-client.ts';
 import { costFaults, leastOf, percentileFaults, probeFaults } from './budget.ts';
 import type { Cost } from './budget.ts';
-import { SIZES, httpRequest } from './cases/case.ts';
+import { FURTHER_SIZE, SIZES, httpRequest } from './cases/case.ts';
 import type { ComplexityCase } from './cases/case.ts';
 import { Liveness } from './liveness.ts';
 import { residentMemory, resetPeak } from './resident-memory.ts';
@@ -54,7 +54,30 @@ export class Examiner implements AsyncDisposable {
     const first = await this.#examine(examined, 1);
     if (judge(first).length === 0) return [];
     const second = await this.#examine(examined, REPEATS);
-    return judge({ faults: second.faults, costs: leastOf(second.costs, first.costs) });
+    const both = { faults: second.faults, costs: leastOf(second.costs, first.costs) };
+    const found = judge(both);
+    if (found.length === 0 || both.costs.length < SIZES.length) return found;
+    return judge({ ...both, costs: [...both.costs, ...(await this.#measureFurther(examined))] });
+  }
+
+  /** Costs at FURTHER_SIZE; none where that size is answered otherwise than the largest, because it exceeds a limit. */
+  async #measureFurther(examined: ComplexityCase): Promise<Cost[]> {
+    try {
+      const largest = await this.#measure(examined, SIZES.at(-1)!);
+      const costs: Cost[] = [];
+      for (let k = 0; k < REPEATS; k++) {
+        const { cost, answers } = await this.#measure(examined, FURTHER_SIZE);
+        if (answers[0]?.status !== largest.answers[0]?.status) return [];
+        costs.push(cost);
+      }
+      return [costs.reduce((least, cost) => leastOf([least], [cost])[0]!)];
+    } catch {
+      // The data of that size are refused, or the service ended.
+      await this.#stop();
+      return [];
+    } finally {
+      await this.#liveness.take();
+    }
   }
 
   /** Messages about slow answers to `/livez` over all cases of one request. */

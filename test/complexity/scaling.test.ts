@@ -25,6 +25,11 @@ test('a step at the largest size counts as growth', () => {
   expect(exponentOf({ costs: [20, 40, 80, 400], floor: 20 })).toBeGreaterThan(LARGEST_EXPONENT);
 });
 
+test('a further size shows whether that was only a step', () => {
+  expect(exponentOf({ costs: [20, 40, 80, 400, 800], floor: 20 })).toBeLessThan(LARGEST_EXPONENT);
+  expect(exponentOf({ costs: [20, 40, 80, 400, 2000], floor: 20 })).toBeGreaterThan(LARGEST_EXPONENT);
+});
+
 test('costs below the floor are equal', () => {
   expect(exponentOf({ costs: [1, 4, 9, 16], floor: 20 })).toBe(0);
 });

@@ -1,6 +1,6 @@
 /** Costs at doubling sizes. */
 export interface Growth {
-  /** Costs at 1×, 2×, 4× and 8×. */
+  /** Costs at 1×, 2×, 4×, and so on. */
   readonly costs: readonly number[];
   /** Costs below the floor are noise, and count as the floor. */
   readonly floor: number;

@@ -1,4 +1,5 @@
 import { LossmeterError } from '../../errors.ts';
+import { MOST_KEYS, SURPLUS_KEY } from '../../suggestion.ts';
 import { NON_FINITE } from '../non-finite.ts';
 import { NumberArray } from './number-array.ts';
 
@@ -27,8 +28,16 @@ export type Reading =
   /** The value is checked but not kept: null replaces it. */
   | 'skip';
 
-/** Selects the way of reading the value of a key. @param depth number of enclosing objects and arrays */
-export type ReadingOf = (key: string, depth: number) => Reading;
+/** Decides what is kept of a text. */
+export interface ReadingRules {
+  /** Selects the way of reading the value of a key. @param depth number of enclosing objects and arrays */
+  readonly readingOf?: (key: string, depth: number) => Reading;
+  /**
+   * Keys that are kept in every object. Of other keys, an object keeps those that are among its first MOST_KEYS entries, and
+   * their surplus is the value of SURPLUS_KEY. Undefined if all keys are kept.
+   */
+  readonly knownKeys?: ReadonlySet<string> | undefined;
+}
 
 const codeOf = (character: string): number => character.charCodeAt(0);
 const [QUOTE, BACKSLASH, COMMA, COLON] = [codeOf('"'), codeOf('\\'), codeOf(','), codeOf(':')];
@@ -102,17 +111,19 @@ class SkippedNumbers implements Numbers {
 export class JsonScanner {
   readonly #bytes: Buffer;
   readonly #maxDepth: number;
-  readonly #readingOf: ReadingOf;
+  readonly #readingOf: NonNullable<ReadingRules['readingOf']>;
+  readonly #knownKeys: ReadonlySet<string> | undefined;
   #at = 0;
   #depth = 0;
   #containers = 0;
   #values = 0;
 
   /** @param maxDepth largest nesting of the text */
-  constructor(bytes: Uint8Array, maxDepth: number, readingOf: ReadingOf = () => 'value') {
+  constructor(bytes: Uint8Array, maxDepth: number, { readingOf = () => 'value', knownKeys }: ReadingRules = {}) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#maxDepth = maxDepth;
     this.#readingOf = readingOf;
+    this.#knownKeys = knownKeys;
   }
 
   /** @throws LossmeterError malformed_body; invalid_tensor for a number array with too many axes */
@@ -146,16 +157,27 @@ export class JsonScanner {
     this.#enter();
     const object: Record<string, unknown> = {};
     let keys = 0;
+    let surplus = 0;
     for (let next = this.#open(CLOSE_OBJECT); next; next = this.#continues(CLOSE_OBJECT)) {
       if (keys++ === MAX_KEYS) throw malformed(`has an object of more than ${MAX_KEYS} keys`);
       const key = this.#readKey();
+      if (keys > MOST_KEYS && this.#isSurplus(key, object)) {
+        surplus++;
+        this.#skipValue();
+        continue;
+      }
       const value = this.#readValue(reading === 'exact' ? reading : this.#readingOf(key, this.#depth));
       // An assignment to __proto__ would set the prototype.
       if (key === '__proto__') Object.defineProperty(object, key, { value, ...OWN_PROPERTY });
       else object[key] = value;
     }
     this.#depth--;
+    if (surplus > 0) object[SURPLUS_KEY] = surplus;
     return object;
+  }
+
+  #isSurplus(key: string, object: Readonly<Record<string, unknown>>): boolean {
+    return this.#knownKeys?.has(key) === false && !Object.hasOwn(object, key);
   }
 
   #readArray(reading: Reading): unknown[] {

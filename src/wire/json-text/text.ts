@@ -12,10 +12,10 @@ import type { Reading } from './scanner.ts';
 import { measureStructure } from './structure.ts';
 import { NumberArray } from './number-array.ts';
 import { dtypeOf } from '../tensors/datatype.ts';
-import { TENSOR_FIELDS, TENSOR_PARTS } from '../request-fields.ts';
+import { INPUT_KEYS, TENSOR_FIELDS, TENSOR_PARTS } from '../request-fields.ts';
 import { inSteps } from '../../steps.ts';
 import type { Steps } from '../../steps.ts';
-import { shortEntries } from '../../suggestion.ts';
+import { keysOf } from '../tensors/forms.ts';
 import { elementsAsValue, tensorFromValue, valueFromTensor } from '../tensors/tensor-value.ts';
 
 /** Start of an integer that may be beyond 2^53. Digits after a decimal point do not match: long fractions are common. */
@@ -59,11 +59,12 @@ export function parseModest(bytes: Uint8Array, maxDepth: number): unknown {
   } catch {
     // The scanner reads the text again.
   }
-  return new JsonScanner(bytes, maxDepth, (key, depth) => readingOf(key, depth)).scan();
+  return new JsonScanner(bytes, maxDepth, { readingOf: (key, depth) => readingOf(key, depth) }).scan();
 }
 
 /**
- * Reads a large text in memory proportional to its length, and frees the text.
+ * Reads a large text in memory proportional to its length, and frees the text. Of an object with very many keys, most unknown
+ * ones are only counted: each takes time again wherever the object is copied, and a few are enough for the error.
  * @returns the request with its tensors as bytes
  * @param fields fields whose values are read; all fields if undefined
  * @param transfer receives the buffers that can be transferred to another thread
@@ -75,7 +76,10 @@ export function readLargeJson(
   transfer: ArrayBuffer[],
 ): unknown {
   const known = fields && new Set(fields);
-  const request = new JsonScanner(bytes, maxDepth, (key, depth) => readingOf(key, depth, known)).scan();
+  const request = new JsonScanner(bytes, maxDepth, {
+    readingOf: (key, depth) => readingOf(key, depth, known),
+    knownKeys: new Set([...(fields ?? []), ...KEYS]),
+  }).scan();
   free(bytes);
   return packTensors(request, transfer, known);
 }
@@ -125,6 +129,9 @@ const OPTIONS: ReadonlySet<string> = new Set(['options', 'parameters']);
 /** Keys in a map of tensors. Their values may be nested arrays. */
 const PARTS: ReadonlySet<string> = new Set(TENSOR_PARTS);
 
+/** Keys of the maps and inputs that represent a tensor. */
+const KEYS: readonly string[] = [...TENSOR_FIELDS.flatMap(keysOf), ...INPUT_KEYS];
+
 /** Fields that hold a tensor. Their values may be nested arrays. */
 const TENSORS: ReadonlySet<unknown> = new Set(TENSOR_FIELDS);
 
@@ -163,7 +170,7 @@ function packTensors(request: unknown, transfer: ArrayBuffer[], fields: Readonly
     count(1);
     if (typeof value !== 'object' || value === null) return value;
     if (Array.isArray(value)) return value.map((inner, index) => pack(inner, [...path, String(index)]));
-    return Object.fromEntries(shortEntries(value).map(([name, inner]) => [name, pack(inner, [...path, name])]));
+    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, pack(inner, [...path, name])]));
   };
   return pack(request, []);
 }

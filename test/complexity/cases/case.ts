@@ -4,6 +4,9 @@ import type { Encoded } from '../../request-bodies.ts';
 /** Sizes as multiples of the smallest. */
 export const SIZES = [1, 2, 4, 8] as const;
 
+/** Next size. It is measured when costs seem to grow too fast, and shows whether the last doubling was only a step. */
+export const FURTHER_SIZE = 16;
+
 /** A request to an operation of the OpenAPI document. */
 export interface OperationRequest {
   readonly params?: Readonly<Record<string, string | number>>;

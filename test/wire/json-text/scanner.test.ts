@@ -9,7 +9,8 @@ import { TIMED } from '../../timed.ts';
 
 const scan = (text: string): unknown => new JsonScanner(Buffer.from(text), 64).scan();
 const scanNumbers = (text: string): NumberArray =>
-  (new JsonScanner(Buffer.from(`{"data":${text}}`), 64, () => 'numbers').scan() as { data: NumberArray }).data;
+  (new JsonScanner(Buffer.from(`{"data":${text}}`), 64, { readingOf: () => 'numbers' }).scan() as { data: NumberArray })
+    .data;
 const valuesOf = (numbers: NumberArray): number[] => [...numbers.runs()].flatMap((run) => Array.from(run));
 
 /** Result of an action, or a mark that it throws. */
@@ -64,6 +65,26 @@ describe('a text', () => {
       ['__proto__', 1],
       ['a', 2],
     ]);
+  });
+
+  test('keeps known keys, and the first of very many others', () => {
+    const unknown = Array.from({ length: 300 }, (_, k) => `"x${k}":{"y":[${k}]}`);
+    const text = `{${unknown.join(',')},"x1":1,"known":2,"x299":3}`;
+    const value = new JsonScanner(Buffer.from(text), 64, { knownKeys: new Set(['known']) }).scan();
+    expect(value).toEqual({
+      ...Object.fromEntries(Array.from({ length: 256 }, (_, k) => [`x${k}`, { y: [k] }])),
+      x1: 1,
+      known: 2,
+      '…': 45,
+    });
+  });
+
+  test.each(['{"x":[1,}', '{"x":tru', '{"x" 1', '{"x":{"y":1]'])('checks what is not kept: %s', (rest) => {
+    const unknown = Array.from({ length: 300 }, (_, k) => `"x${k}":${k}`);
+    const scanner = new JsonScanner(Buffer.from(`{${unknown.join(',')},${rest.slice(1)}`), 64, {
+      knownKeys: new Set(),
+    });
+    expect(() => scanner.scan()).toThrow('is not JSON');
   });
 
   test('may begin with a byte order mark', () => {

@@ -166,6 +166,21 @@ test.each([0, 300_000])('a plain value of %d bytes more keeps all its fields', (
   expect(jsonCodec.values!.parse(Uint8Array.from(Buffer.from(text)), 64)).toEqual(value);
 });
 
+test.each([
+  '"dtype":"float32","shape":[1,1],"data":[0]',
+  '"file":"a.safetensors","tensor":"x"',
+  '"indices":[[0]],"logprobs":[[0]]',
+])('a tensor with very many unknown keys before %s has the same answer in both ways', (known) => {
+  const unknown = Array.from({ length: 300 }, (_, k) => `"dtyp${k}":0`);
+  for (const text of [
+    `{"logits":{${[...unknown, known].join(',')}}}`,
+    `{"logits":{${[known, ...unknown].join(',')}}}`,
+  ]) {
+    expect(large(text)).toMatchObject({ code: 'unknown_field' });
+    expect(large(text)).toEqual(small(text));
+  }
+});
+
 test('a misspelt tensor is named, however long it is', () => {
   const text = `{"logits":[[1]],"labels":[${'0,'.repeat(300_000)}0]}`;
   expect(large(text)).toMatchObject({ code: 'unknown_field', message: expect.stringContaining('did you mean label?') });
