@@ -44,9 +44,11 @@ export class Arena {
   /** Runs a function with memory that is freed after it, as is all that the function allocates. */
   temporary<R>(bytes: number, run: (at: number) => R): R {
     const mark = this.#free;
-    const result = run(this.allocate(bytes));
-    this.#free = mark;
-    return result;
+    try {
+      return run(this.allocate(bytes));
+    } finally {
+      this.#free = mark;
+    }
   }
 
   copyIn(values: Uint8Array | Int32Array | Float64Array): number {

@@ -24,6 +24,10 @@ export interface TopKBlock {
   logprobs: Float64Array;
   /** `bucket` compares the rest of the vocabulary as one class, `drop` leaves it out. */
   tail: 'bucket' | 'drop';
+  /**
+   * Probability 1 − Σ p that counts as rounding, and so as 0, where the logits of all other classes are −Infinity; default 0.
+   */
+  rounding?: number;
 }
 
 /** Results of a comparison, an entry per row. */
@@ -227,15 +231,18 @@ export class PlacedTopK {
     const { indices, logprobs } = this.#topOf(row);
     const at = top.findIndex((logQ, k) => logQ === -Infinity && logprobs[k] !== -Infinity);
     if (at >= 0) return indices[at]!;
-    if (tail === 'drop' || K === classes || rest !== -Infinity || this.#restOfP(row) === 0) return -1;
+    if (tail === 'drop' || K === classes || rest !== -Infinity || this.#restOfP(row, rest) === 0) return -1;
     const inTop = new Set(indices);
     let c = 0;
     while (inTop.has(c)) c++;
     return c;
   }
 
-  #restOfP(row: number): number {
-    return Math.max(0, 1 - this.#topOf(row).logprobs.reduce((sum, logP) => sum + Math.exp(logP), 0));
+  /** @param rest log q / 4 of the rest */
+  #restOfP(row: number, rest: number): number {
+    const { rounding = 0 } = this.#block;
+    const p = 1 - this.#topOf(row).logprobs.reduce((sum, logP) => sum + Math.exp(logP), 0);
+    return p > (rest === -Infinity ? rounding : 0) ? p : 0;
   }
 
   #divergenceOf(row: number, { top, rest }: RowLogs): number {
@@ -245,7 +252,7 @@ export class PlacedTopK {
     logprobs.forEach((logP, k) => {
       sum += tail === 'drop' ? lossTerm(logP, top[k]!) : term(logP, top[k]!);
     });
-    return tail === 'drop' || K === classes ? sum : sum + term(Math.log(this.#restOfP(row)), rest);
+    return tail === 'drop' || K === classes ? sum : sum + term(Math.log(this.#restOfP(row, rest)), rest);
   }
 
   #topOf(row: number): { indices: Int32Array; logprobs: Float64Array } {

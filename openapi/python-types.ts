@@ -124,9 +124,9 @@ const IDENTIFIER = /^[a-z_]\w*$/i;
 const WIDTH = 88;
 const INDENT = '    ';
 
-const HEAD = `"""What the service takes and answers, as typed dictionaries.
+const HEAD = `"""Requests and responses of the service as typed dictionaries.
 
-Made from the schemas of the service by \`npm run generate\`; a test compares.
+Generated from the schemas of the service by \`npm run generate\`.
 """
 
 from collections.abc import Mapping, Sequence

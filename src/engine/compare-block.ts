@@ -73,17 +73,17 @@ function compareTop(
   const { plan, targets, compared } = block;
   const { dtype, classes, gradientDType } = plan;
   const { tail } = plan.comparison!;
-  const { K, indices, logprobs } = compared!.top!;
+  const top = compared!.top!;
   const logits = { dtype, data: streamed };
-  const placed = kernel.placeTopK({ classes, targets, logits, K, indices, logprobs, tail });
+  const placed = kernel.placeTopK({ classes, targets, logits, ...top, tail });
   const rows = placed.compare();
   const columns: ComparedColumns = {
     divergence: rows.divergence,
     infinite: rows.infinite,
     nll: rows.logits.nll,
-    referenceNll: rows.logits.nll.map((_, row) => topNllOf(targets[row]!, { K, indices, logprobs }, row)),
+    referenceNll: rows.logits.nll.map((_, row) => topNllOf(targets[row]!, top, row)),
     prediction: placed.logits.rank().predictions,
-    referencePrediction: targets.map((_, row) => mostProbableOf({ K, indices, logprobs }, row)),
+    referencePrediction: targets.map((_, row) => mostProbableOf(top, row)),
   };
   const { factors } = compared!;
   const gradient = factors && placed.gradient(factors, gradientDType!, slab);

@@ -34,6 +34,8 @@ export interface TopRows {
   readonly K: number;
   readonly indices: Int32Array;
   readonly logprobs: Float64Array;
+  /** Probability of the other classes that counts as rounding of the log-probabilities where the logits exclude them. */
+  readonly rounding: number;
 }
 
 /** Rows with which the rows of a block are compared: either `beside` or `top`. */
@@ -51,7 +53,7 @@ export function cutComparedRows({ beside, top, factors }: ComparedRows, first: n
     ...(beside && { beside: cutBeside(beside, first, rows) }),
     ...(top && {
       top: {
-        K: top.K,
+        ...top,
         indices: top.indices.slice(...cut(top.K)),
         logprobs: top.logprobs.slice(...cut(top.K)),
       },

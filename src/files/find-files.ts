@@ -20,13 +20,14 @@ export interface NamedFile {
 export interface FileSearch {
   /** Maximum number of files to find. */
   most: number;
-  /** Throws for a folder that may not be read. */
+  /** Throws for a file or folder that may not be read. */
   requireAllowed: (name: string) => Promise<void>;
 }
 
 /**
  * Files below a folder, sorted by name (code units), each once. A name is the name of a file or of a folder (meaning its
- * safetensors files), or a pattern. Patterns do not follow symbolic links to folders.
+ * safetensors files), or a pattern. Patterns do not follow symbolic links to folders, and do not match
+ * links that lead out of the folder.
  * @throws LossmeterError file_unreadable for a name without a file, invalid_option for too many files
  */
 export async function findFiles(
@@ -36,6 +37,11 @@ export async function findFiles(
 ): Promise<NamedFile[]> {
   const found = new Map<string, NamedFile>();
   const budget = { entries: MOST_ENTRIES };
+  const isAllowed = (name: string): Promise<boolean> =>
+    requireAllowed(name).then(
+      () => true,
+      () => false,
+    );
   const add = (name: string, bytes: number): void => {
     found.set(name, { name, bytes });
     if (found.size <= most) return;
@@ -51,7 +57,7 @@ export async function findFiles(
       .join('/');
     let matches = 0;
     for await (const file of isPattern(name)
-      ? walk(root, name.split('/'), budget)
+      ? walk(root, name.split('/'), { budget, isAllowed })
       : named(root, name, requireAllowed)) {
       matches++;
       add(file.name, file.bytes);
@@ -83,7 +89,11 @@ async function* named(
 }
 
 /** Files that match a pattern. */
-async function* walk(root: string, segments: string[], budget: { entries: number }): AsyncGenerator<NamedFile, void> {
+async function* walk(
+  root: string,
+  segments: string[],
+  { budget, isAllowed }: { budget: { entries: number }; isAllowed: (name: string) => Promise<boolean> },
+): AsyncGenerator<NamedFile, void> {
   const folders = [{ folder: '', at: withoutStars(segments, [0]) }];
   for (let next = folders.pop(); next !== undefined; next = folders.pop()) {
     const { folder, at } = next;
@@ -99,6 +109,7 @@ async function* walk(root: string, segments: string[], budget: { entries: number
         const inner = afterFolder(segments, at, entry.name);
         if (inner.size > 0) folders.push({ folder: name, at: inner });
       } else if (matchesFile(segments, at, entry.name)) {
+        if (entry.isSymbolicLink() && !(await isAllowed(name))) continue;
         const stats = await stat(join(root, name)).catch(() => undefined);
         if (stats?.isFile() === true) yield { name, bytes: stats.size };
       }

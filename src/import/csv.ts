@@ -95,7 +95,7 @@ class CsvFile implements Parser {
       this.#lines += newlinesIn(text);
       return [];
     }
-    this.#delimiter ??= delimiterOf(text.slice(0, text.indexOf('\n')));
+    this.#delimiter ??= delimiterOf(FIRST_LINE.exec(text)![0]);
     const entries: Entry[] = [];
     const records = parse(text, {
       bom: this.#lines === 0,
@@ -121,6 +121,9 @@ class CsvFile implements Parser {
     return entries;
   }
 }
+
+/** The first line that is not empty. */
+const FIRST_LINE = /^.*\S.*$/m;
 
 const newlinesIn = (text: string): number => text.split('\n').length - 1;
 

@@ -22,6 +22,15 @@ const MOST_WAITING = 100_000;
 /** Most metrics of a step. */
 const METRICS_PER_STEP = 3;
 
+/** A run that is logged. */
+interface LoggedRun {
+  name: string;
+  /** Name in MLflow; differs from `name` until a renaming is sent. */
+  logged: string;
+  /** Pending steps by number. */
+  readonly steps: Map<number, CurvePoint>;
+}
+
 /**
  * Logs complete steps to MLflow: `loss` where it is finite, `nan_count` and `inf_count` (NaN and infinite logits of the
  * step). MLflow stores NaN as 0 and infinities as the largest number, so non-finite losses are left out. Steps are sent
@@ -32,11 +41,11 @@ export class MlflowLogger {
   readonly #client: MlflowClient;
   readonly #warn: (message: string, error?: unknown) => void;
   readonly #closing = new AbortController();
-  /** Pending steps by run, then by step. */
-  readonly #waiting = new Map<string, Map<number, CurvePoint>>();
-  /** Names of runs by id; and former names, by new name, of runs that are not yet renamed in MLflow. */
-  readonly #names = new Map<number, string>();
-  readonly #renamed = new Map<string, string>();
+  /** Runs by id. */
+  readonly #runs = new Map<number, LoggedRun>();
+  /** Runs with pending steps, and renamed runs, in their order. */
+  readonly #waiting = new Set<LoggedRun>();
+  readonly #renamed = new Set<LoggedRun>();
   readonly #drain = new Drain(() => this.#sendAll());
 
   constructor(options: MlflowOptions, store: RunStore, warn: (message: string, error?: unknown) => void) {
@@ -46,27 +55,17 @@ export class MlflowLogger {
   }
 
   /** Queues a changed step when it is complete. */
-  readonly tell = ({ run, runId, point }: ChangedStep): void => {
-    this.#notice(run, runId);
+  readonly tell = ({ run: name, runId, point }: ChangedStep): void => {
+    let run = this.#runs.get(runId);
+    if (run === undefined) this.#runs.set(runId, (run = { name, logged: name, steps: new Map() }));
+    if (run.name !== name) this.#renamed.add(run);
+    run.name = name;
     if (!point.complete) return;
-    let steps = this.#waiting.get(run);
-    if (steps === undefined) this.#waiting.set(run, (steps = new Map()));
-    steps.set(point.step, point);
-    if (steps.size > MOST_WAITING) this.#drop(run, steps);
+    run.steps.set(point.step, point);
+    if (run.steps.size > MOST_WAITING) this.#drop(run);
+    this.#waiting.add(run);
     this.#drain.request();
   };
-
-  /** Moves the pending steps of a renamed run to its new name. */
-  #notice(run: string, runId: number): void {
-    const former = this.#names.get(runId);
-    this.#names.set(runId, run);
-    if (former === undefined || former === run) return;
-    this.#renamed.set(run, this.#renamed.get(former) ?? former);
-    this.#renamed.delete(former);
-    const steps = this.#waiting.get(former);
-    this.#waiting.delete(former);
-    if (steps !== undefined) this.#waiting.set(run, new Map([...steps, ...(this.#waiting.get(run) ?? [])]));
-  }
 
   /** Drops pending steps. */
   async close(): Promise<void> {
@@ -74,8 +73,8 @@ export class MlflowLogger {
     await this.#drain.settled();
   }
 
-  #drop(run: string, steps: Map<number, CurvePoint>): void {
-    this.#warn(`MLflow is too slow: ${steps.size} steps of ${run} are not logged`);
+  #drop({ name, steps }: LoggedRun): void {
+    this.#warn(`MLflow is too slow: ${steps.size} steps of ${name} are not logged`);
     steps.clear();
   }
 
@@ -96,35 +95,40 @@ export class MlflowLogger {
 
   /** Logs some steps of a run. They stay pending until they are logged. */
   async #sendSome(): Promise<void> {
-    const [run, steps] = this.#waiting.entries().next().value!;
-    const points = [...steps.values()].slice(0, Math.floor(MOST_METRICS / METRICS_PER_STEP));
+    const run = this.#waiting.values().next().value!;
+    const points = [...run.steps.values()].slice(0, Math.floor(MOST_METRICS / METRICS_PER_STEP));
     const metrics: Metric[] = [];
     // One step after another: each may read many batches.
-    for (const point of points) metrics.push(...(await this.#metricsOf(run, point)));
+    for (const point of points) metrics.push(...(await this.#metricsOf(run.name, point)));
     try {
       // Renames come first, because another run may have a former name by now.
-      for (const [name, former] of this.#renamed) await this.#rename(former, name);
-      await this.#client.log(run, metrics);
+      for (const renamed of this.#renamed) await this.#rename(renamed);
+      // The run may be renamed again while this waits: MLflow knows the name that it was given last.
+      await this.#client.log(run.logged, metrics);
     } catch (error) {
       // Drops rejected steps: a retry would be rejected again and block all others.
       if (!(error instanceof MlflowError) || !error.isFinal) throw error;
-      this.#warn(`MLflow refused ${points.length} steps of ${run}`, error);
+      this.#warn(`MLflow refused ${points.length} steps of ${run.name}`, error);
     }
-    for (const point of points) if (steps.get(point.step) === point) steps.delete(point.step);
+    for (const point of points) if (run.steps.get(point.step) === point) run.steps.delete(point.step);
     // Moves the run to the end of the queue: a run on which the server fails must not block the others.
     this.#waiting.delete(run);
-    if (steps.size > 0) this.#waiting.set(run, steps);
+    if (run.steps.size > 0) this.#waiting.add(run);
   }
 
-  /** Renames the MLflow run of a run that was renamed. */
-  async #rename(former: string, name: string): Promise<void> {
-    try {
-      await this.#client.rename(former, name);
-    } catch (error) {
-      if (!(error instanceof MlflowError) || !error.isFinal) throw error;
-      this.#warn(`MLflow refused to rename ${former}`, error);
+  /** Renames the MLflow run of a run that was renamed, possibly again meanwhile. */
+  async #rename(run: LoggedRun): Promise<void> {
+    while (run.logged !== run.name) {
+      const { logged, name } = run;
+      try {
+        await this.#client.rename(logged, name);
+      } catch (error) {
+        if (!(error instanceof MlflowError) || !error.isFinal) throw error;
+        this.#warn(`MLflow refused to rename ${logged}`, error);
+      }
+      run.logged = name;
     }
-    this.#renamed.delete(name);
+    this.#renamed.delete(run);
   }
 
   async #metricsOf(run: string, point: CurvePoint): Promise<Metric[]> {

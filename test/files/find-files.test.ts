@@ -17,6 +17,7 @@ beforeAll(() => {
   mkdirSync(join(parent, 'outside'));
   writeFileSync(join(parent, 'outside/secret.safetensors'), '');
   symlinkSync(join(parent, 'outside'), join(root, 'out'));
+  symlinkSync(join(parent, 'outside/secret.safetensors'), join(root, 'x/y/secret.safetensors'));
   symlinkSync(join(root, 'x'), join(root, 'inner'));
   symlinkSync(join(root, 'x/1.safetensors'), join(root, 'x/link.safetensors'));
 });
@@ -51,6 +52,8 @@ test.each([
   [['empty'], 'file_unreadable'],
   [['x/*/*/*'], 'file_unreadable'],
   [['out/*.safetensors'], 'file_unreadable'],
+  [['x/y/secret*'], 'file_unreadable'],
+  [['x/y/secret.safetensors'], 'file_forbidden'],
   [['out'], 'file_forbidden'],
   [['out/secret.safetensors'], 'file_forbidden'],
   [['../outside'], 'file_forbidden'],

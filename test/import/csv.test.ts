@@ -28,6 +28,11 @@ test('columns are fields, and every other number is a scalar', () => {
   ]);
 });
 
+test.each(['\n', '\r\n'])('empty lines before the header do not hide the delimiter: %j', (newline) => {
+  const text = ['', '', 'step;loss', '1;0.25', '2;0.5', ''].join(newline);
+  expect(itemsOf(parse(csv, [text])).at(-1)).toMatchObject({ step: 2, numerator: 0.5 });
+});
+
 test('a pair stands in two columns', () => {
   expect(itemsOf(parse(csv, ['step;numerator;denominator\r\n1;6;4\r\n']))).toEqual([
     { step: 1, rank: 0, attempt: 0, numerator: 6, denominator: 4 },

@@ -287,6 +287,28 @@ describe('the top K of a teacher', () => {
     expect(body.diagnostics).not.toHaveProperty('reference');
   });
 
+  test.each([
+    ['float64', 1e-15, true],
+    ['float32', 5e-7, true],
+    ['float32', 1e-4, false],
+    ['bfloat16', 5e-3, true],
+    ['bfloat16', 0.1, false],
+  ] as const)(
+    'of %s that lacks a probability of %d, where the logits exclude all others',
+    async (dtype, rest, isFinite) => {
+      const share = Math.log((1 - rest) / 2);
+      const { body, status } = await compare({
+        reference: { indices: [[0, 2]], logprobs: tensor(dtype, [1, 2], [share, share]) },
+        logits: tensor('float32', [1, 4], [1, -Infinity, 1, -Infinity]),
+        options: { outputs: ['kl_divergence'] },
+      });
+      expect(status, body.detail).toBe(200);
+      const [divergence] = column(body, 'kl_divergence');
+      if (isFinite) expect(divergence).toBeCloseTo(0, 4);
+      else expect(divergence).toBe(Infinity);
+    },
+  );
+
   test('comes in every format', async () => {
     const options = { outputs: ['kl_divergence'] };
     const plain = (await compare({ reference: { indices, logprobs }, logits, options })).body;

@@ -604,7 +604,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate one batch
-         * @description The evaluation of `/v1/cross-entropy`, in the protocol that KServe and Triton speak. The Content-Type does not matter. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them: `Inference-Header-Content-Length` has the bytes of JSON then, without its Content-Encoding. Logits as the last of them are evaluated as they arrive, in bounded memory. The answer has the same form, and is compressed when Accept-Encoding has gzip or deflate.
+         * @description The evaluation of `/v1/cross-entropy`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. Then `Inference-Header-Content-Length` is the length of the JSON in bytes, after the removal of a Content-Encoding. Logits that are the last of these tensors are evaluated as they arrive, in bounded memory. The response has the same form. It is compressed if `Accept-Encoding` has gzip or deflate.
          */
         post: operations["infer"];
         delete?: never;
@@ -624,7 +624,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate one batch
-         * @description The evaluation of `/v1/cross-entropy`, in the protocol that KServe and Triton speak. The Content-Type does not matter. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them: `Inference-Header-Content-Length` has the bytes of JSON then, without its Content-Encoding. Logits as the last of them are evaluated as they arrive, in bounded memory. The answer has the same form, and is compressed when Accept-Encoding has gzip or deflate.
+         * @description The evaluation of `/v1/cross-entropy`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. Then `Inference-Header-Content-Length` is the length of the JSON in bytes, after the removal of a Content-Encoding. Logits that are the last of these tensors are evaluated as they arrive, in bounded memory. The response has the same form. It is compressed if `Accept-Encoding` has gzip or deflate.
          */
         post: operations["inferVersion"];
         delete?: never;
@@ -644,7 +644,7 @@ export interface paths {
         put?: never;
         /**
          * Compare two sets of logits
-         * @description The comparison of `/v1/kl-divergence`, in the protocol that KServe and Triton speak. The Content-Type does not matter. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them: `Inference-Header-Content-Length` has the bytes of JSON then, without its Content-Encoding. Logits as the last of them are evaluated as they arrive, in bounded memory. The answer has the same form, and is compressed when Accept-Encoding has gzip or deflate.
+         * @description The comparison of `/v1/kl-divergence`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. Then `Inference-Header-Content-Length` is the length of the JSON in bytes, after the removal of a Content-Encoding. Logits that are the last of these tensors are evaluated as they arrive, in bounded memory. The response has the same form. It is compressed if `Accept-Encoding` has gzip or deflate.
          */
         post: operations["inferKlDivergence"];
         delete?: never;
@@ -664,7 +664,7 @@ export interface paths {
         put?: never;
         /**
          * Compare two sets of logits
-         * @description The comparison of `/v1/kl-divergence`, in the protocol that KServe and Triton speak. The Content-Type does not matter. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them: `Inference-Header-Content-Length` has the bytes of JSON then, without its Content-Encoding. Logits as the last of them are evaluated as they arrive, in bounded memory. The answer has the same form, and is compressed when Accept-Encoding has gzip or deflate.
+         * @description The comparison of `/v1/kl-divergence`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. Then `Inference-Header-Content-Length` is the length of the JSON in bytes, after the removal of a Content-Encoding. Logits that are the last of these tensors are evaluated as they arrive, in bounded memory. The response has the same form. It is compressed if `Accept-Encoding` has gzip or deflate.
          */
         post: operations["inferKlDivergenceVersion"];
         delete?: never;

@@ -25,8 +25,12 @@ const BYTES_PER_ENTRY = DTYPE_BYTES.int32 + DTYPE_BYTES.float64;
 /** Integers that are read as float64 first. */
 const WIDE: ReadonlySet<DType> = new Set<DType>(['int64', 'uint64']);
 
-/** Tolerances by which the probabilities of a row may exceed 1. Sums are in float64; narrow logprobs are themselves rounded. */
-const EXCESS = { narrow: 1e-2, wide: 1e-3 };
+/**
+ * Rounding of the sum of the probabilities of a row. Sums are in float64, but log-probabilities are rounded, float64 ones
+ * often to float32. `excess`: the sum may exceed 1 by this. `rest`: the other classes have no probability if it is at most
+ * this, and the logits exclude these classes.
+ */
+const ROUNDING = { narrow: { excess: 1e-2, rest: 1e-2 }, wide: { excess: 1e-3, rest: 1e-6 } };
 const NARROW: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2']);
 
 /**
@@ -49,13 +53,15 @@ export function* readTopReference(fields: ReadRequest['fields'], shape: Shape, h
   const perEntry = BYTES_PER_ENTRY + (WIDE.has(indices.dtype) ? DTYPE_BYTES.float64 : 0);
   const bytes = rows * K * perEntry + classes * DTYPE_BYTES.int32;
   held.take(bytes, `the top ${K} classes of ${rows} rows`, SPLIT_ADVICE);
+  const rounding = NARROW.has(logprobs.dtype) ? ROUNDING.narrow : ROUNDING.wide;
   const top: TopRows = {
     K,
+    rounding: rounding.rest,
     indices: new Int32Array(rows * K),
     logprobs: new Float64Array(rows * K),
   };
   const classesOf = yield* readIntegers(indices);
-  const most = 1 + (NARROW.has(logprobs.dtype) ? EXCESS.narrow : EXCESS.wide);
+  const most = 1 + rounding.excess;
   // Row in which a class was last seen, from 1.
   const seen = new Int32Array(classes);
   yield* inSteps(rows * K, (from, to) => {

@@ -29,6 +29,7 @@ export class Discards {
     body.once('close', () => this.#waiting.delete(body));
     if (this.#waiting.size > MAX_WAITING) {
       const [oldest] = this.#waiting;
+      this.#waiting.delete(oldest!);
       oldest!.destroy();
     }
     this.#next();

@@ -70,11 +70,15 @@ async function judge(facts: BatchFacts, attempts: BatchFact[], tolerance: number
     attempts,
     sameBits: different === undefined,
     sameLabels: labels.has(false) ? false : labels.has(undefined) ? undefined : true,
-    relativeDifference: differences.reduce((most, one) => (Math.abs(one) <= Math.abs(most) ? most : one), 0),
+    relativeDifference: differences.reduce(greaterOf, 0),
     firstDifferingRow: different && (await firstDifferingRow([facts, first], [facts, different]))?.row,
     verdict: labels.has(false) ? 'undetermined' : verdictOf(attempts, tolerance),
   };
 }
+
+/** The difference that is farther from 0; NaN, the difference of a loss that is not a number, counts as the farthest. */
+const greaterOf = (most: number, one: number): number =>
+  Number.isNaN(most) || Math.abs(one) <= Math.abs(most) ? most : one;
 
 /** @param attempts of a batch whose labels are not known to differ */
 function verdictOf(attempts: readonly BatchFact[], tolerance: number): Verdict {

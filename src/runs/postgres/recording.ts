@@ -52,7 +52,12 @@ async function recordIn(
   return outcomes;
 }
 
-const SUPERSEDED = TABLES.superseded_steps.columns.join(', ');
+const { columns: COLUMNS, key: KEY }: { columns: readonly string[]; key: readonly string[] } = TABLES.superseded_steps;
+const SUPERSEDED = COLUMNS.join(', ');
+/** An earlier drop may have left a part of a step: a micro-batch that came between two drops began the step again. */
+const REPLACED = COLUMNS.filter((column) => !KEY.includes(column))
+  .map((column) => `${column} = excluded.${column}`)
+  .join(', ');
 
 /**
  * Drops the steps of lower attempts from a given step on, because the trainer resumed before them. They become superseded
@@ -71,6 +76,7 @@ async function dropSuperseded(
       DELETE FROM lossmeter.steps WHERE run = $1 AND step IN (SELECT step FROM superseded) RETURNING *
     ), kept AS (
       INSERT INTO lossmeter.superseded_steps (${SUPERSEDED}) SELECT ${SUPERSEDED} FROM dropped
+        ON CONFLICT (run, attempt, step) DO UPDATE SET ${REPLACED}
     ), counts AS (SELECT count(*) AS steps, coalesce(sum(non_finite), 0) AS non_finite FROM dropped)
     UPDATE lossmeter.runs SET steps = runs.steps - counts.steps, non_finite_steps = non_finite_steps - counts.non_finite
       FROM counts WHERE id = $1 RETURNING counts.steps AS dropped`,

@@ -2,6 +2,7 @@ import type { RunSummary } from '../record.ts';
 import { SPARKLINE, lossOf, toSummary } from '../rows.ts';
 import type { Row } from '../rows.ts';
 import type { Queries } from './database.ts';
+import { NOT_REMOVED } from './removal.ts';
 
 /**
  * About evenly spaced losses of a run, found one by one by an index. Each is the first loss at or after its place, and
@@ -47,6 +48,6 @@ export async function summaryByName(queries: Queries, name: string): Promise<Run
 
 /** Summaries of runs by id, without runs that were deleted meanwhile. */
 export async function summariesOf(queries: Queries, ids: readonly number[]): Promise<Map<number, RunSummary>> {
-  const rows = await queries.rows(`${SUMMARIES} WHERE runs.id = ANY($1::bigint[])`, ids);
+  const rows = await queries.rows(`${SUMMARIES} WHERE runs.id = ANY($1::bigint[]) AND ${NOT_REMOVED}`, ids);
   return new Map(rows.map((row) => [Number(row['id']), summaryOf(row)]));
 }

@@ -15,9 +15,9 @@ const PICKLE = 0x80;
 const PICKLE_PROTOCOLS: ReadonlySet<number | undefined> = new Set([2, 3, 4, 5]);
 
 /** Advice for files of other kinds. */
-const BY_NUMPY = 'safetensors.numpy.save_file writes its arrays so that they are read';
-const BY_CLIENT = `python -m lossmeter evaluate reads it, and ${BY_NUMPY}`;
-const BY_TORCH = 'safetensors.torch.save_file writes its tensors so that they are read, after torch.load';
+const BY_NUMPY = 'convert its arrays with safetensors.numpy.save_file';
+const BY_CLIENT = `evaluate it with python -m lossmeter evaluate, or ${BY_NUMPY}`;
+const BY_TORCH = 'load it with torch.load, and convert its tensors with safetensors.torch.save_file';
 
 /**
  * Recognises files of tensors in formats that the service does not read.
@@ -34,12 +34,15 @@ export function kindOfFile(first: Uint8Array): { kind: string; advice: string } 
   if (text.startsWith(LOGIT_FILE_MAGIC)) {
     return {
       kind: 'a logit file of llama.cpp (.kld)',
-      advice: 'it is a reference: lossmeter compare --reference reads it',
+      advice: 'use it as the reference of lossmeter compare --reference',
     };
   }
   if (text.startsWith(ZIP)) return kindOfArchive(text);
   if (first[0] === PICKLE && PICKLE_PROTOCOLS.has(first[1]) && !mayBeSafetensors(first)) {
-    return { kind: 'a pickle of Python, as old .pt files are', advice: `pickles are code and never read; ${BY_TORCH}` };
+    return {
+      kind: 'a pickle of Python, as old .pt files are',
+      advice: `pickles contain code and are not read; ${BY_TORCH}`,
+    };
   }
   return undefined;
 }

@@ -81,7 +81,7 @@ function* readBase64(
   const decoder = new Base64Decoder();
   let decoded = 0;
   const add = (part: Uint8Array): void => {
-    if (decoder.fault !== undefined) throw notBase64(what.split('.', 1)[0]!, decoder.fault);
+    if (decoder.fault !== undefined) throw notBase64(what.replace(/\.data$/, ''), decoder.fault);
     decoded += part.byteLength;
     held.push(part);
   };

@@ -39,6 +39,18 @@ test('a run that resumed ends where its newest attempt ends, whatever was record
   expect(batches.map(({ step }) => step)).toEqual(Array.from({ length: 25 }, (_, k) => k));
 });
 
+test('batches of an attempt that come while its steps are dropped do not disturb the resumption', async () => {
+  const store = await openStore();
+  const steps = Array.from({ length: 2 * MOST_DROPPED }, (_, step) => step);
+  await store.recordMany(steps.map((step) => ({ key: key(step), recording: recording(step) })));
+  const late = [6, 7, 700, 1900].map((step) => store.record(key(step, 0, 1), recording(1)));
+  const resumed = store.record(key(4, 1), recording(1));
+  const later = [6, 7, 700, 1900].map((step) => store.record(key(step, 0, 2), recording(1)));
+  expect(await resumed).toBe('created');
+  for (const outcome of await Promise.all([...late, ...later])) expect(['created', 'superseded']).toContain(outcome);
+  expect(await store.run('r')).toMatchObject({ steps: 5, last: { step: 4, loss: 1 } });
+});
+
 test('a batch of an attempt that a later one superseded is refused, at the step and behind it', async () => {
   const store = await openStore();
   for (const step of [10, 20, 30]) await store.record(key(step), recording(1));

@@ -104,6 +104,17 @@ test('pages of reruns follow one another, and hold each repeated batch once', as
   );
 });
 
+test.each([
+  ['in the middle', [1, Number.NaN, 2]],
+  ['last', [1, 2, Number.NaN]],
+])('the difference of a loss that is not a number is reported: %s', async (_where, losses) => {
+  const store = await openStore();
+  const recordings = losses.map((loss, attempt) => ({ key: key(7, { attempt }), recording: recording(loss) }));
+  for (const one of recordings) await store.record(one.key, one.recording);
+  const { reruns } = await readReruns(await factsOf(store), { ...START, step: 7 }, { limit: 9, tolerance: 0 });
+  expect(reruns).toMatchObject([{ attempts: [{}, {}, {}], relativeDifference: Number.NaN }]);
+});
+
 test('two runs are compared page by page up to their first difference', async () => {
   const store = await openStore();
   const record = async (run: string, count: number, lossAt: (step: number) => number): Promise<void> => {

@@ -57,6 +57,8 @@ describe('a long text is refused', () => {
     const text = `${TEXT.slice(0, 90_000)}*${TEXT.slice(90_000)}`;
     const detail = 'weight.data is text that is not base64: character 90000 is "*"';
     expect(() => read({ data: text }, 'weight')).toThrow(detail);
+    expect(() => read(text, 'logits.data')).toThrow(detail.replace('weight', 'logits'));
+    expect(() => read({ data: text }, 'reference.logprobs')).toThrow(detail.replace('weight', 'reference.logprobs'));
     expect(() => read({ data: TEXT.slice(0, 70_001) }, 'weight')).toThrow('70001 characters are not a whole number');
   });
 

@@ -1,6 +1,6 @@
-"""What the service takes and answers, as typed dictionaries.
+"""Requests and responses of the service as typed dictionaries.
 
-Made from the schemas of the service by `npm run generate`; a test compares.
+Generated from the schemas of the service by `npm run generate`.
 """
 
 from collections.abc import Mapping, Sequence
