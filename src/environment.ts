@@ -60,8 +60,7 @@ function convert(text: string, type: string | undefined): unknown {
 
 /** Names the variable and its valid values. Values are not shown, because they may be secrets. */
 function explain(error: SchemaError, schema: TSchema): string {
-  const hint = error.keyword === 'type' && error.params.type === 'boolean' ? ': true, false' : '';
-  return `${error.instancePath.slice(1)} ${explainSchemaError(error, schema)}${hint}`;
+  return `${error.instancePath.slice(1)} ${explainSchemaError(error, schema)}`;
 }
 
 /** Variables of the clients, which may be set in the shell that starts the service. */

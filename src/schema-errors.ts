@@ -11,15 +11,58 @@ export function schemaErrors(schema: TSchema, value: unknown): SchemaError[] {
   return errors.filter(({ keyword }) => keyword !== 'additionalProperties' || errors.length === 1);
 }
 
-/** Explains an error in words that follow the name of its place: `must be string`. */
+/** Explains an error in words that follow the name of its place: `must be a string`. */
 export function explainSchemaError(error: SchemaError, schema: TSchema, noun = 'field'): string {
   // The schema of unknown keys is false.
   if (error.keyword === 'boolean') {
     const name = error.instancePath.slice(error.instancePath.lastIndexOf('/') + 1);
     return `is not a known ${noun}${questionOf(suggestName(name, keysOf(schema, error.schemaPath)))}`;
   }
-  if (error.keyword !== 'enum') return error.message;
-  return `${error.message}: ${error.params.allowedValues.join(', ')}`;
+  return requirementOf(error);
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  array: 'a list',
+  boolean: 'true or false',
+  integer: 'an integer',
+  null: 'null',
+  number: 'a number',
+  object: 'an object',
+  string: 'a string',
+};
+
+const counted = (count: number, one: string, many: string): string => `${count} ${count === 1 ? one : many}`;
+const characters = (count: number): string => counted(count, 'character', 'characters');
+const entries = (count: number): string => counted(count, 'entry', 'entries');
+
+type ParametersOf<Keyword> = Extract<SchemaError, { keyword: Keyword }>['params'];
+
+/** The requirement of the schema that a value does not meet. Other keywords have messages of TypeBox. */
+const REQUIREMENTS: { [Keyword in SchemaError['keyword']]?: (parameters: ParametersOf<Keyword>) => string } = {
+  type: ({ type }) =>
+    `must be ${[type]
+      .flat()
+      .map((name) => TYPES[name] ?? name)
+      .join(' or ')}`,
+  enum: ({ allowedValues }) => `must be one of ${allowedValues.join(', ')}`,
+  const: ({ allowedValue }) => `must be ${JSON.stringify(allowedValue)}`,
+  required: ({ requiredProperties }) => `must have ${requiredProperties.join(', ')}`,
+  minimum: ({ limit }) => `must be at least ${limit}`,
+  maximum: ({ limit }) => `must be at most ${limit}`,
+  exclusiveMinimum: ({ limit }) => `must be greater than ${limit}`,
+  exclusiveMaximum: ({ limit }) => `must be less than ${limit}`,
+  minLength: ({ limit }) => `must have at least ${characters(limit)}`,
+  maxLength: ({ limit }) => `must have at most ${characters(limit)}`,
+  minItems: ({ limit }) => `must have at least ${entries(limit)}`,
+  maxItems: ({ limit }) => `must have at most ${entries(limit)}`,
+  minProperties: ({ limit }) => `must have at least ${entries(limit)}`,
+  maxProperties: ({ limit }) => `must have at most ${entries(limit)}`,
+  uniqueItems: () => 'must not have the same entry twice',
+};
+
+function requirementOf({ keyword, params, message }: SchemaError): string {
+  const requirement = REQUIREMENTS[keyword] as ((parameters: object) => string) | undefined;
+  return requirement?.(params) ?? message;
 }
 
 /** Maximum length of a pointer; longer pointers are cut. */

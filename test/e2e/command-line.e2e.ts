@@ -55,16 +55,13 @@ test('a Node.js that is too old is told so', () => {
 });
 
 test.each([
-  [{ LOSSMETER_PORT: 'http' }, 'LOSSMETER_PORT must be integer'],
-  [{ LOSSMETER_WORKERS: '0' }, 'LOSSMETER_WORKERS must be >= 1'],
-  [{ LOSSMETER_KERNEL: 'fast' }, 'LOSSMETER_KERNEL must be equal to one of the allowed values: auto, relaxed, strict'],
-  [
-    { LOSSMETER_LOG_LEVEL: 'loud' },
-    'LOSSMETER_LOG_LEVEL must be equal to one of the allowed values: fatal, error, warn',
-  ],
-  [{ LOSSMETER_DOCS: 'on' }, 'LOSSMETER_DOCS must be equal to one of the allowed values: open, keyed, off'],
-  [{ LOSSMETER_METRICS: 'on' }, 'LOSSMETER_METRICS must be equal to one of the allowed values: open, keyed, off'],
-  [{ LOSSMETER_ALLOW_ANONYMOUS: 'yes' }, 'LOSSMETER_ALLOW_ANONYMOUS must be boolean: true, false'],
+  [{ LOSSMETER_PORT: 'http' }, 'LOSSMETER_PORT must be an integer'],
+  [{ LOSSMETER_WORKERS: '0' }, 'LOSSMETER_WORKERS must be at least 1'],
+  [{ LOSSMETER_KERNEL: 'fast' }, 'LOSSMETER_KERNEL must be one of auto, relaxed, strict'],
+  [{ LOSSMETER_LOG_LEVEL: 'loud' }, 'LOSSMETER_LOG_LEVEL must be one of fatal, error, warn'],
+  [{ LOSSMETER_DOCS: 'on' }, 'LOSSMETER_DOCS must be one of open, keyed, off'],
+  [{ LOSSMETER_METRICS: 'on' }, 'LOSSMETER_METRICS must be one of open, keyed, off'],
+  [{ LOSSMETER_ALLOW_ANONYMOUS: 'yes' }, 'LOSSMETER_ALLOW_ANONYMOUS must be true or false'],
 ])('%j is refused with its bound', (env, says) => {
   const { status, stderr, stdout } = lossmeter(['serve'], { env });
   expect(status).toBe(2);

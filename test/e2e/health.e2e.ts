@@ -91,7 +91,7 @@ test('a service that does not answer is not healthy', async () => {
 test('a configuration that is wrong is not healthy', async () => {
   const { status, stderr } = await health({ LOSSMETER_PORT: 'http' });
   expect(status).toBe(1);
-  expect(stderr).toContain('LOSSMETER_PORT must be integer');
+  expect(stderr).toContain('LOSSMETER_PORT must be an integer');
 });
 
 test('--help prints the usage, and other arguments are refused with it', async () => {

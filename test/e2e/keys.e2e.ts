@@ -131,7 +131,7 @@ describe('a service does not start', () => {
   test.each([
     [undefined, 'ENOENT'],
     ['', 'is not JSON'],
-    ['{"keys": [{}]}', '/keys/0 must have required properties'],
+    ['{"keys": [{}]}', '/keys/0 must have name'],
   ])('with a file of keys that cannot be used: %j', (text, says) => {
     const file = newFile();
     if (text !== undefined) writeFileSync(file, text);

@@ -118,7 +118,7 @@ describe('a pod that breaks a rule is found:', () => {
     const documents = changed(sqlite, (copy) => {
       containerOf(copy).env.push({ name: 'LOSSMETER_MAX_BODY_BYTES', value: '1.5e3.1' });
     });
-    expect(() => findPodViolations(documents)).toThrow('LOSSMETER_MAX_BODY_BYTES must be integer');
+    expect(() => findPodViolations(documents)).toThrow('LOSSMETER_MAX_BODY_BYTES must be an integer');
   });
 });
 

@@ -83,7 +83,7 @@ test('a file that cannot be used leaves the keys as they are, which is said once
   const { keys, lines } = await open(path);
   const spoilt: [spoil: () => void, says: string][] = [
     [() => writeFileSync(path, '{"keys": ['), 'is not JSON'],
-    [() => writeFileSync(path, '{"keys": [{}]}'), 'must have required properties'],
+    [() => writeFileSync(path, '{"keys": [{}]}'), 'must have name'],
     [() => writeFileSync(path, ''), 'is not JSON'],
     [() => rmSync(path), 'ENOENT'],
   ];

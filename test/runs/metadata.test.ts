@@ -17,7 +17,7 @@ function refusalOf(metadata: unknown): LossmeterError {
 
 test('64 labels are accepted, 65 are refused', () => {
   expect(readMetadata({ labels: many(64, 1), expected_ranks: 8 })).toEqual({ labels: many(64, 1), expectedRanks: 8 });
-  expect(refusalOf({ labels: many(65, 1) }).message).toContain('/labels must not have more than 64 properties');
+  expect(refusalOf({ labels: many(65, 1) }).message).toContain('/labels must have at most 64 entries');
 });
 
 test.each([
