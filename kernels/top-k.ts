@@ -166,7 +166,10 @@ export class PlacedTopK {
     const { indices, logprobs } = this.#topOf(row);
     const ps = logprobs.map(Math.exp);
     const mass = ps.reduce((sum, p) => sum + p, 0);
-    const ofRest = tail === 'drop' ? { share: mass, isOfRest: false } : restGradient(Math.max(0, 1 - mass), logs.rest);
+    const restOfP = this.#restOfP(row, logs.rest);
+    // A rest that counts as rounding adds nothing to the divergence, which then differs from that of drop by a constant.
+    const isDropped = tail === 'drop' || (mass < 1 && restOfP === 0);
+    const ofRest = isDropped ? { share: mass, isOfRest: false } : restGradient(restOfP, logs.rest);
     const from = this.#keepRest(out);
     const [origin, logSum] = ofRest.isOfRest ? [logs.restOrigin, logs.restLogSum] : [logs.origin, logs.logSum];
     const elements = arena.f64(out, classes);
@@ -178,7 +181,7 @@ export class PlacedTopK {
     }
     indices.forEach((y, k) => {
       const q = Math.exp(4 * logs.top[k]!);
-      elements[y] = coefficient * (tail === 'drop' ? q * mass - ps[k]! : q - ps[k]!);
+      elements[y] = coefficient * (isDropped ? q * mass - ps[k]! : q - ps[k]!);
     });
   }
 

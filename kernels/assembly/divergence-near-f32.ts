@@ -1,9 +1,13 @@
 import { TILE, addPlain, addScaled, loadNear, pairsOf, seriesAt } from './divergence-f32';
 import { PAIR, SUMS, clearSums } from './divergence-sums';
 import { madd } from './exp-f32';
+import { addMixed, addMixedScaled, ofGain, ofTerm } from './jensen-shannon-f32';
 import { FLOAT16_CONSTANTS } from './storage';
 
-/** Sums of the Kullback–Leibler divergence of q from p, of a row of float32 or narrower. */
+/**
+ * Sums of the Kullback–Leibler divergence of q from p, of a row of float32 or narrower.
+ * @param series as for `addPlain`
+ */
 export function sumDivergence<T>(series: usize): void {
   if (PAIR.scale == 1 && sumNear<T>(series)) return;
   clearSums();
@@ -12,20 +16,47 @@ export function sumDivergence<T>(series: usize): void {
 }
 
 /**
- * Greatest |shift| of rows that are summed as near rows. Beyond it, few rows have a divergence so large that the rounding of their
- * log ratios is negligible.
+ * Sums of the Jensen–Shannon divergence of a row of float32 or narrower.
+ * @param series, gains as for `addMixed`
  */
-export const GREATEST_SHIFT: f64 = 2;
+export function sumJensenShannon<T>(series: usize, gains: usize): void {
+  if (PAIR.scale == 1 && sumNearMixed<T>(series, gains)) return;
+  clearSums();
+  if (PAIR.scale == 1) addMixed<T>(series, gains, 0, PAIR.classes);
+  else addMixedScaled<T>(series, gains);
+}
+
+function sumNear<T>(series: usize): bool {
+  return sumNearBy<T>(series, 0, false);
+}
+
+function sumNearMixed<T>(series: usize, gains: usize): bool {
+  return sumNearBy<T>(series, gains, true);
+}
+
+/** Greatest |shift| for which the condition of `sumNearBy` may hold: beyond it, few rows have so large a divergence. */
+const GREATEST_SHIFT: f64 = 2;
 
 /**
- * Sums of the Kullback–Leibler divergence of a row without scale whose sides are close to each other. The log ratio d =
- * (y − x) − shift is rounded twice, by less than 2^−24·(2·|d| + 2·|shift|). |shift| adds at most 2^−23·|shift|·Σ |q −
- * p| to the error of the divergence D, and Σ |q − p| ≤ √(4.2·D) for |d| < 1: below 5e-7 of D where shift² ≤ 4·D. Tiles
- * with greater log ratios, or with −Inf, are summed by `addPlain`.
- * @param series as for `sumDivergence`
- * @returns false where shift² > 4·D or |shift| is too great; the sums are meaningless then
+ * The remaining tiles are not tried when more than a quarter of the tiles so far, and of this number more, had greater log
+ * ratios.
  */
-function sumNear<T>(series: usize): bool {
+const ALLOWANCE: u32 = 64;
+
+/**
+ * Sums of a divergence D of a row without scale whose sides are close to each other. The log ratio d = (y − x) − shift is
+ * rounded twice, by less than 2^−24·(2·|d| + 2·|shift|). Let p·φ(d) be a term. |d| adds at most 2^−23·|d·φ'/φ| < 3.5e-7 of
+ * each term. |shift| adds at most 2^−23·|shift|·Σ p·|φ'| to the error of D:
+ * - Kullback–Leibler: Σ |q − p| ≤ √(4.2·D) for |d| < 1, below 5e-7 of D where shift² ≤ 4·D.
+ * - Jensen–Shannon, γ = 1 − β: φ'² ≤ e²·βγ·φ for |d| < 1, reached at d = 1 for β → 1. So Σ p·|φ'| ≤ √(7.4·βγ·D), below 5e-7
+ *   of D where shift²·βγ ≤ 2·D.
+ * Tiles with greater log ratios, or with −Inf, are summed by `addPlain` or `addMixed`.
+ * @param mixed true for Jensen–Shannon, which has `ofGains`
+ * @returns false where the condition does not hold; the sums are meaningless then
+ */
+// @ts-expect-error: decorator
+@inline
+function sumNearBy<T>(series: usize, ofGains: usize, mixed: bool): bool {
   const distance = PAIR.shift + PAIR.shiftLow;
   if (abs(distance) > GREATEST_SHIFT) return false;
   clearSums();
@@ -47,12 +78,14 @@ function sumNear<T>(series: usize): bool {
   let terms = f64x2.splat(0);
   let gains = terms;
   let total = terms;
+  let first: u32 = 0;
+  let farTiles: u32 = 0;
   const whole = PAIR.classes & ~(TILE - 1);
-  for (let first: u32 = 0; first < whole; first += TILE) {
+  for (; first < whole && (farTiles << 2) <= first / TILE + ALLOWANCE; first += TILE) {
     let terms0 = f32x4.splat(0);
     let terms1 = terms0;
-    let products0 = terms0;
-    let products1 = terms0;
+    let gains0 = terms0;
+    let gains1 = terms0;
     let total0 = terms0;
     let total1 = terms0;
     let farthest = terms0;
@@ -67,25 +100,42 @@ function sumNear<T>(series: usize): bool {
       farthest = f32x4.pmax(f32x4.pmax(farthest, f32x4.abs(d0)), f32x4.abs(d1));
       total0 = f32x4.add(total0, e0);
       total1 = f32x4.add(total1, e1);
-      products0 = madd(e0, d0, products0);
-      products1 = madd(e1, d1, products1);
-      terms0 = madd(f32x4.mul(f32x4.mul(d0, d0), e0), seriesAt(d0, c0, c1, c2, c3, c4, c5, c6), terms0);
-      terms1 = madd(f32x4.mul(f32x4.mul(d1, d1), e1), seriesAt(d1, c0, c1, c2, c3, c4, c5, c6), terms1);
+      const first0 = f32x4.mul(e0, d0);
+      const first1 = f32x4.mul(e1, d1);
+      const second0 = f32x4.mul(first0, d0);
+      const second1 = f32x4.mul(first1, d1);
+      if (mixed) {
+        terms0 = madd(second0, ofTerm(d0, series), terms0);
+        terms1 = madd(second1, ofTerm(d1, series), terms1);
+        gains0 = f32x4.add(gains0, madd(second0, ofGain(d0, ofGains), first0));
+        gains1 = f32x4.add(gains1, madd(second1, ofGain(d1, ofGains), first1));
+      } else {
+        terms0 = madd(second0, seriesAt(d0, c0, c1, c2, c3, c4, c5, c6), terms0);
+        terms1 = madd(second1, seriesAt(d1, c0, c1, c2, c3, c4, c5, c6), terms1);
+        gains0 = f32x4.add(gains0, first0);
+        gains1 = f32x4.add(gains1, first1);
+      }
       x += 2 * bytes;
       y += 2 * bytes;
     }
     const tile = f32x4.add(terms0, terms1);
     if (i32x4.all_true(v128.and(f32x4.lt(farthest, limit), f32x4.eq(tile, tile)))) {
+      const ofTile = f32x4.add(gains0, gains1);
       terms = f64x2.add(terms, pairsOf(tile));
-      gains = f64x2.add(gains, pairsOf(f32x4.add(tile, f32x4.add(products0, products1))));
+      // The gain q − p of the Kullback–Leibler divergence is e·d plus the term.
+      gains = f64x2.add(gains, pairsOf(mixed ? ofTile : f32x4.add(tile, ofTile)));
       total = f64x2.add(total, pairsOf(f32x4.add(total0, total1)));
     } else {
-      addPlain<T>(series, first, first + TILE);
+      farTiles++;
+      if (mixed) addMixed<T>(series, ofGains, first, first + TILE);
+      else addPlain<T>(series, first, first + TILE);
     }
   }
-  addPlain<T>(series, whole, PAIR.classes);
+  if (mixed) addMixed<T>(series, ofGains, first, PAIR.classes);
+  else addPlain<T>(series, first, PAIR.classes);
   SUMS.terms += f64x2.extract_lane(terms, 0) + f64x2.extract_lane(terms, 1);
   SUMS.gains += f64x2.extract_lane(gains, 0) + f64x2.extract_lane(gains, 1);
   SUMS.total += f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
-  return distance * distance * SUMS.total <= 4 * SUMS.terms;
+  const square = distance * distance * SUMS.total;
+  return mixed ? square * PAIR.beta * (1 - PAIR.beta) <= 2 * SUMS.terms : square <= 4 * SUMS.terms;
 }

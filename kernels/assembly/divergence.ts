@@ -1,9 +1,8 @@
 import { LEFT_OUT } from '../abi';
 import { RowBlockLayout, RowDivergencesLayout as Layout } from '../layouts';
 import { sumDivergenceF64, sumDivergenceSlowly } from './divergence-f64';
-import { sumDivergence } from './divergence-near-f32';
+import { sumDivergence, sumJensenShannon } from './divergence-near-f32';
 import { PAIR, SUMS } from './divergence-sums';
-import { sumJensenShannon } from './jensen-shannon-near-f32';
 import { errorOfDifferenceOne } from './log-ratio';
 import { isNearShift } from './pair-values';
 import { logSumOf, referenceOf } from './row';

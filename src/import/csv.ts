@@ -123,7 +123,7 @@ class CsvFile implements Parser {
 }
 
 /** The first line that is not empty. */
-const FIRST_LINE = /^.*\S.*$/m;
+const FIRST_LINE = /[^\r\n]+/;
 
 const newlinesIn = (text: string): number => text.split('\n').length - 1;
 

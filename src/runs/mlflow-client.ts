@@ -36,7 +36,6 @@ export class MlflowClient {
   readonly #options: MlflowOptions;
   readonly #signal: AbortSignal;
   #experiment: string | undefined;
-  readonly #runs = new Map<string, string>();
 
   constructor(options: MlflowOptions, signal: AbortSignal) {
     this.#options = options;
@@ -44,42 +43,27 @@ export class MlflowClient {
   }
 
   /**
-   * Logs metrics of a run; creates the run when it does not exist.
+   * Logs metrics of a run.
+   * @param id in MLflow
    * @param metrics at most MOST_METRICS
-   * @throws Error when the server does not answer or rejects the request
+   * @throws MlflowError RESOURCE_DOES_NOT_EXIST for a run that was deleted; Error when the server does not answer or rejects
+   *   the request
    */
-  async log(run: string, metrics: readonly Metric[]): Promise<void> {
-    try {
-      await this.#call('runs/log-batch', { run_id: await this.#runOf(run), metrics });
-    } catch (error) {
-      // The run may have been deleted on the server: the next attempt finds or creates it.
-      if (error instanceof MlflowError && error.code === 'RESOURCE_DOES_NOT_EXIST') this.#runs.delete(run);
-      throw error;
-    }
+  async log(id: string, metrics: readonly Metric[]): Promise<void> {
+    await this.#call('runs/log-batch', { run_id: id, metrics });
   }
 
   /**
    * Gives a run another name and tag.
    * @throws Error when the server does not answer or rejects the request
    */
-  async rename(former: string, name: string): Promise<void> {
-    const id = await this.#find(former);
-    if (id === undefined) return;
+  async rename(id: string, name: string): Promise<void> {
     await this.#call('runs/set-tag', { run_id: id, key: RUN_TAG, value: tagOf(name) });
     await this.#call('runs/update', { run_id: id, run_name: shortName(name) });
-    this.#runs.delete(former);
-    this.#runs.set(name, id);
   }
 
-  async #runOf(name: string): Promise<string> {
-    const id = (await this.#find(name)) ?? (await this.#create(name, await this.#experimentOf())).run.info.run_id;
-    this.#runs.set(name, id);
-    return id;
-  }
-
-  async #find(name: string): Promise<string | undefined> {
-    const known = this.#runs.get(name);
-    if (known !== undefined) return known;
+  /** Id of the run with a name; undefined without one. @throws Error as `log` */
+  async find(name: string): Promise<string | undefined> {
     const experiment = await this.#experimentOf();
     const found = (await this.#call('runs/search', {
       experiment_ids: [experiment],
@@ -89,13 +73,15 @@ export class MlflowClient {
     return found.runs?.[0]?.info.run_id;
   }
 
-  #create(name: string, experiment: string): Promise<{ run: RunInfo }> {
-    return this.#call('runs/create', {
-      experiment_id: experiment,
+  /** @returns id of the new run. @throws Error as `log` */
+  async create(name: string): Promise<string> {
+    const { run } = (await this.#call('runs/create', {
+      experiment_id: await this.#experimentOf(),
       run_name: shortName(name),
       start_time: Date.now(),
       tags: [{ key: RUN_TAG, value: tagOf(name) }],
-    }) as Promise<{ run: RunInfo }>;
+    })) as { run: RunInfo };
+    return run.info.run_id;
   }
 
   async #experimentOf(): Promise<string> {

@@ -25,8 +25,10 @@ const METRICS_PER_STEP = 3;
 /** A run that is logged. */
 interface LoggedRun {
   name: string;
-  /** Name in MLflow; differs from `name` until a renaming is sent. */
+  /** The name that MLflow has now, which may be a former one. */
   logged: string;
+  /** Id in MLflow; undefined until it is needed. */
+  id?: string | undefined;
   /** Pending steps by number. */
   readonly steps: Map<number, CurvePoint>;
 }
@@ -103,8 +105,7 @@ export class MlflowLogger {
     try {
       // Renames come first, because another run may have a former name by now.
       for (const renamed of this.#renamed) await this.#rename(renamed);
-      // The run may be renamed again while this waits: MLflow knows the name that it was given last.
-      await this.#client.log(run.logged, metrics);
+      await this.#log(run, metrics);
     } catch (error) {
       // Drops rejected steps: a retry would be rejected again and block all others.
       if (!(error instanceof MlflowError) || !error.isFinal) throw error;
@@ -116,12 +117,28 @@ export class MlflowLogger {
     if (run.steps.size > 0) this.#waiting.add(run);
   }
 
+  async #log(run: LoggedRun, metrics: readonly Metric[]): Promise<void> {
+    run.id ??= await this.#find(run);
+    if (run.id === undefined) {
+      run.logged = run.name;
+      run.id = await this.#client.create(run.logged);
+    }
+    try {
+      await this.#client.log(run.id, metrics);
+    } catch (error) {
+      // The run may have been deleted on the server: the next attempt finds or creates it.
+      if (error instanceof MlflowError && error.code === 'RESOURCE_DOES_NOT_EXIST') run.id = undefined;
+      throw error;
+    }
+  }
+
   /** Renames the MLflow run of a run that was renamed, possibly again meanwhile. */
   async #rename(run: LoggedRun): Promise<void> {
     while (run.logged !== run.name) {
       const { logged, name } = run;
       try {
-        await this.#client.rename(logged, name);
+        run.id ??= await this.#find(run);
+        if (run.id !== undefined) await this.#client.rename(run.id, name);
       } catch (error) {
         if (!(error instanceof MlflowError) || !error.isFinal) throw error;
         this.#warn(`MLflow refused to rename ${logged}`, error);
@@ -129,6 +146,12 @@ export class MlflowLogger {
       run.logged = name;
     }
     this.#renamed.delete(run);
+  }
+
+  /** Id of the MLflow run with the name of a run, which may still be that of another run with this former name. */
+  async #find({ logged }: LoggedRun): Promise<string | undefined> {
+    const id = await this.#client.find(logged);
+    return [...this.#runs.values()].some((other) => other.id === id) ? undefined : id;
   }
 
   async #metricsOf(run: string, point: CurvePoint): Promise<Metric[]> {

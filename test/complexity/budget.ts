@@ -23,17 +23,17 @@ function parsingTime(): number {
   return median(Array.from({ length: 9 }, () => time(() => JSON.parse(text))));
 }
 
-/**
- * 20 ms, plus an allowance for the interval of the monitor and for garbage collections. On a slow machine, the limit is
- * relative to its own speed.
- */
-const LONGEST_TURN_MS = Math.max(28, 2.7 * parsingTime());
+/** Factor of the limits of time, on a machine that is slower than 10.4 ms for that text. */
+const SLOWNESS = Math.max(1, parsingTime() / 10.4);
+
+/** 20 ms, plus an allowance for the interval of the monitor and for garbage collections. */
+const LONGEST_TURN_MS = 28 * SLOWNESS;
 
 /** Megabytes that may be resident in addition to the bytes in flight. */
 const MEMORY_BESIDE = 300;
 
-const SLOWEST_PROBE_MS = 300;
-const SLOWEST_PROBE_P99_MS = 100;
+const SLOWEST_PROBE_MS = 300 * SLOWNESS;
+const SLOWEST_PROBE_P99_MS = 100 * SLOWNESS;
 
 /** The smaller of two measurements at each size: other work of the machine can only increase a cost. */
 export function leastOf(some: readonly Cost[], others: readonly Cost[]): Cost[] {

@@ -60,14 +60,15 @@ export class Examiner implements AsyncDisposable {
     return judge({ ...both, costs: [...both.costs, ...(await this.#measureFurther(examined))] });
   }
 
-  /** Costs at FURTHER_SIZE; none where that size is answered otherwise than the largest, because it exceeds a limit. */
+  /** Costs at FURTHER_SIZE; none where an answer has another status than those to the largest size, because of a limit. */
   async #measureFurther(examined: ComplexityCase): Promise<Cost[]> {
     try {
       const largest = await this.#measure(examined, SIZES.at(-1)!);
       const costs: Cost[] = [];
       for (let k = 0; k < REPEATS; k++) {
         const { cost, answers } = await this.#measure(examined, FURTHER_SIZE);
-        if (answers[0]?.status !== largest.answers[0]?.status) return [];
+        const [expected, ...others] = new Set([...largest.answers, ...answers].map(({ status }) => status));
+        if (expected === undefined || others.length > 0) return [];
         costs.push(cost);
       }
       return [costs.reduce((least, cost) => leastOf([least], [cost])[0]!)];

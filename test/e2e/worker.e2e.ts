@@ -33,7 +33,12 @@ test.each([
   ['SQLite', [], {}, 'LOSSMETER_STORE is not a URL of PostgreSQL'],
   ['no data directory', [], { LOSSMETER_STORE: AWAY }, 'neither LOSSMETER_DATA_DIR nor LOSSMETER_S3_BUCKETS is set'],
   ['a missing data directory', [], { LOSSMETER_STORE: AWAY, LOSSMETER_DATA_DIR: '/nowhere' }, 'which is not a folder'],
-  ['an invalid number of tasks', ['--tasks', '0'], { LOSSMETER_STORE: AWAY }, 'LOSSMETER_WORKER_TASKS must be >= 1'],
+  [
+    'an invalid number of tasks',
+    ['--tasks', '0'],
+    { LOSSMETER_STORE: AWAY },
+    'LOSSMETER_WORKER_TASKS must be at least 1',
+  ],
   ['an unknown argument', ['--threads', '1'], {}, 'unknown option --threads'],
 ])('refuses %s', async (_, args, more, message) => {
   const { code, text } = await run([...args], more);

@@ -25,6 +25,17 @@ test('clear frees all allocations', () => {
   expect(arena.allocate(1)).toBe(first);
 });
 
+test('temporary memory is free again when the function throws', () => {
+  const arena = makeArena();
+  let at = 0;
+  const fail = (outer: number): never => {
+    at = outer;
+    throw new Error('no memory');
+  };
+  expect(() => arena.temporary(8, fail)).toThrow('no memory');
+  expect(arena.allocate(8)).toBe(at);
+});
+
 test('temporary memory is free again afterwards, with what was allocated meanwhile', () => {
   const arena = makeArena();
   const [at, inner] = arena.temporary(8, (outer) => [outer, arena.allocate(8)]);

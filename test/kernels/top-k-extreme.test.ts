@@ -89,3 +89,26 @@ describe.each(CASES)('tail as %s, logits of %s up to ±%d', (tail, dtype, extrem
     }
   });
 });
+
+test('a rest that counts as rounding adds nothing to the divergence and to the gradient', () => {
+  const q = [0.3, -0.2, -Infinity, -Infinity];
+  const ps = [0.6, 0.395];
+  const lse = Math.log(Math.exp(0.3) + Math.exp(-0.2));
+  for (const kernel of KERNELS) {
+    const placed = kernel.placeTopK({
+      classes: 4,
+      targets: Int32Array.of(NO_TARGET),
+      logits: { dtype: 'float64', data: encode('float64', q) },
+      K: 2,
+      indices: Int32Array.of(0, 1),
+      logprobs: Float64Array.from(ps, Math.log),
+      tail: 'bucket',
+      rounding: 0.01,
+    });
+    const loss = ps.reduce((sum, p, c) => sum + p * (Math.log(p) - (q[c]! - lse)), 0);
+    expect(placed.compare().divergence[0]).toBeCloseTo(loss + 1 - 0.995, 12);
+    const gradient = new Float64Array(placed.gradient(Float64Array.of(1), 'float64').buffer);
+    const expected = q.map((x, c) => Math.exp(x - lse) * 0.995 - (ps[c] ?? 0));
+    expected.forEach((value, c) => expect(gradient[c]).toBeCloseTo(value, 12));
+  }
+});

@@ -166,18 +166,24 @@ def test_a_renamed_run_goes_on_in_its_run_of_mlflow(
     }
     client = mlflow.MlflowClient(tracking_uri)
 
-    def steps_by_name() -> dict[str, list[int]]:
+    def runs() -> list[tuple[str, list[int]]]:
         experiment = client.get_experiment_by_name("renamed")
         found = (
             [] if experiment is None else client.search_runs([experiment.experiment_id])
         )
-        return {
-            run.info.run_name: [
-                metric.step
-                for metric in client.get_metric_history(run.info.run_id, "loss")
-            ]
+        return [
+            (
+                run.info.run_name,
+                [
+                    metric.step
+                    for metric in client.get_metric_history(run.info.run_id, "loss")
+                ],
+            )
             for run in found
-        }
+        ]
+
+    def steps_by_name() -> dict[str, list[int]]:
+        return dict(runs())
 
     def record(url: str, run: str, step: int) -> None:
         pair = {"numerator": 3, "denominator": 1}
@@ -203,3 +209,27 @@ def test_a_renamed_run_goes_on_in_its_run_of_mlflow(
         record(service.url, "second", 2)
         expected = {"first": [7], "second": [0, 1, 2]}
         wait_for(lambda: steps_by_name() == expected, LOGGED_SECONDS, log)
+        record(service.url, "first", 8)
+        expected = {"first": [7, 8], "second": [0, 1, 2]}
+        wait_for(lambda: steps_by_name() == expected, LOGGED_SECONDS, log)
+        # A name passes from one run to another, the newer run first.
+        for run, name in [("second", "third"), ("first", "second")]:
+            answer = requests.post(
+                f"{service.url}/v1/runs/{run}/rename", json={"name": name}
+            )
+            answer.raise_for_status()
+        record(service.url, "second", 10)
+        record(service.url, "third", 3)
+        expected = {"second": [7, 8, 10], "third": [0, 1, 2, 3]}
+        wait_for(lambda: steps_by_name() == expected, LOGGED_SECONDS, log)
+        # The former name of a run that gets no further step is free for another.
+        requests.post(
+            f"{service.url}/v1/runs/third/rename", json={"name": "fourth"}
+        ).raise_for_status()
+        record(service.url, "third", 9)
+        histories = [[0, 1, 2, 3], [7, 8, 10], [9]]
+        wait_for(
+            lambda: sorted(steps for _, steps in runs()) == histories,
+            LOGGED_SECONDS,
+            log,
+        )

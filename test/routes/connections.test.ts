@@ -79,7 +79,9 @@ describe('the last connections', () => {
   });
 
   test('leave one at least: fewer connections are not configured', () => {
-    expect(() => loadConfig({ LOSSMETER_MAX_CONNECTIONS: '2' })).toThrow('LOSSMETER_MAX_CONNECTIONS must be >= 3');
+    expect(() => loadConfig({ LOSSMETER_MAX_CONNECTIONS: '2' })).toThrow(
+      'LOSSMETER_MAX_CONNECTIONS must be at least 3',
+    );
     expect(loadConfig({ LOSSMETER_MAX_CONNECTIONS: '3' }).maxConnections).toBe(3);
   });
 

@@ -138,10 +138,10 @@ async function errorsOf(vector: Vector): Promise<{ values: number; gradient: num
   return { values, gradient };
 }
 
-/** Error relative to the larger of `scale` and the expected value; infinite where exactly one is not finite. */
+/** Error relative to the larger of `scale` and the expected value; infinite where they differ and one is not finite. */
 function errorOf(got: number, wanted: number, scale: number): number {
   if (Object.is(got, wanted)) return 0;
-  if (!Number.isFinite(wanted)) return Infinity;
+  if (!Number.isFinite(got) || !Number.isFinite(wanted)) return Infinity;
   return Math.abs(got - wanted) / Math.max(scale, Math.abs(wanted));
 }
 

@@ -42,7 +42,8 @@ function readScalars(given: unknown): [string, number][] {
   }
   const entries = Object.entries(given);
   if (entries.length > MOST_SCALARS) {
-    const detail = `scalars has ${entries.length} names, expected at most ${MOST_SCALARS}`;
+    // Of a large text, only some of the names are kept.
+    const detail = `scalars has more than ${MOST_SCALARS} names, the maximum`;
     throw refuse('invalid_item', '/scalars', detail);
   }
   return entries.map(([name, value]) => {

@@ -52,16 +52,12 @@ async function recordIn(
   return outcomes;
 }
 
-const { columns: COLUMNS, key: KEY }: { columns: readonly string[]; key: readonly string[] } = TABLES.superseded_steps;
-const SUPERSEDED = COLUMNS.join(', ');
-/** An earlier drop may have left a part of a step: a micro-batch that came between two drops began the step again. */
-const REPLACED = COLUMNS.filter((column) => !KEY.includes(column))
-  .map((column) => `${column} = excluded.${column}`)
-  .join(', ');
+const SUPERSEDED = TABLES.superseded_steps.columns.join(', ');
 
 /**
  * Drops the steps of lower attempts from a given step on, because the trainer resumed before them. They become superseded
- * steps. Attempts ascend with the steps, so the steps to drop come first.
+ * steps. Attempts ascend with the steps, so the steps to drop come first. A micro-batch of a lower attempt that comes between
+ * two drops begins a dropped step again: the superseded step keeps what the first drop took.
  * @returns true when no such step is left
  */
 async function dropSuperseded(
@@ -76,7 +72,7 @@ async function dropSuperseded(
       DELETE FROM lossmeter.steps WHERE run = $1 AND step IN (SELECT step FROM superseded) RETURNING *
     ), kept AS (
       INSERT INTO lossmeter.superseded_steps (${SUPERSEDED}) SELECT ${SUPERSEDED} FROM dropped
-        ON CONFLICT (run, attempt, step) DO UPDATE SET ${REPLACED}
+        ON CONFLICT DO NOTHING
     ), counts AS (SELECT count(*) AS steps, coalesce(sum(non_finite), 0) AS non_finite FROM dropped)
     UPDATE lossmeter.runs SET steps = runs.steps - counts.steps, non_finite_steps = non_finite_steps - counts.non_finite
       FROM counts WHERE id = $1 RETURNING counts.steps AS dropped`,

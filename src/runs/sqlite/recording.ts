@@ -76,7 +76,7 @@ function dropSuperseded(
   if (dropped.length > 0) {
     const range = [run, step, dropped.at(-1)![0]];
     statements.run(
-      `INSERT OR REPLACE INTO superseded_steps (${SUPERSEDED})
+      `INSERT OR IGNORE INTO superseded_steps (${SUPERSEDED})
         SELECT ${SUPERSEDED} FROM steps WHERE run = ? AND step BETWEEN ? AND ?`,
       ...range,
     );

@@ -11,6 +11,9 @@ const OWN_PROPERTY = { writable: true, enumerable: true, configurable: true };
 /** Largest number of keys of one object. */
 const MAX_KEYS = 2 ** 17;
 
+/** Number of keys of an object of named values that are kept: more than any such object may have. */
+const MOST_NAMES = 2 ** 13;
+
 /** Largest number of values outside of number arrays. Each takes about 100 bytes, and is copied between threads. */
 export const MAX_VALUES = 2 ** 18;
 
@@ -25,6 +28,8 @@ export type Reading =
   | 'exact'
   /** An array as a NumberArray, anything else as a value. */
   | 'numbers'
+  /** An object whose keys the client chooses. It keeps its first MOST_NAMES entries. */
+  | 'named'
   /** The value is checked but not kept: null replaces it. */
   | 'skip';
 
@@ -33,8 +38,8 @@ export interface ReadingRules {
   /** Selects the way of reading the value of a key. @param depth number of enclosing objects and arrays */
   readonly readingOf?: (key: string, depth: number) => Reading;
   /**
-   * Keys that are kept in every object. Of other keys, an object keeps those that are among its first MOST_KEYS entries, and
-   * their surplus is the value of SURPLUS_KEY. Undefined if all keys are kept.
+   * Keys that are kept in every object. Of other keys, an object keeps those that are among its first MOST_KEYS entries; the
+   * number of dropped keys is the value of SURPLUS_KEY. Undefined if all keys are kept.
    */
   readonly knownKeys?: ReadonlySet<string> | undefined;
 }
@@ -141,7 +146,7 @@ export class JsonScanner {
     if (byte === OPEN_OBJECT) return this.#readObject(reading);
     if (byte === OPEN_ARRAY) return reading === 'numbers' ? this.#readNumbers() : this.#readArray(reading);
     if (byte === QUOTE) return this.#readString();
-    return reading === 'value' ? this.#readToken() : this.#readNumber();
+    return reading === 'value' || reading === 'named' ? this.#readToken() : this.#readNumber();
   }
 
   /** Reads a token. An integer beyond 2^53 becomes a bigint. */
@@ -156,17 +161,18 @@ export class JsonScanner {
   #readObject(reading: Reading): unknown {
     this.#enter();
     const object: Record<string, unknown> = {};
+    const most = reading === 'named' ? MOST_NAMES : MOST_KEYS;
     let keys = 0;
     let surplus = 0;
     for (let next = this.#open(CLOSE_OBJECT); next; next = this.#continues(CLOSE_OBJECT)) {
       if (keys++ === MAX_KEYS) throw malformed(`has an object of more than ${MAX_KEYS} keys`);
       const key = this.#readKey();
-      if (keys > MOST_KEYS && this.#isSurplus(key, object)) {
+      if (keys > most && this.#isSurplus(key, object)) {
         surplus++;
         this.#skipValue();
         continue;
       }
-      const value = this.#readValue(reading === 'exact' ? reading : this.#readingOf(key, this.#depth));
+      const value = this.#readValue(this.#readingWithin(reading, key));
       // An assignment to __proto__ would set the prototype.
       if (key === '__proto__') Object.defineProperty(object, key, { value, ...OWN_PROPERTY });
       else object[key] = value;
@@ -174,6 +180,11 @@ export class JsonScanner {
     this.#depth--;
     if (surplus > 0) object[SURPLUS_KEY] = surplus;
     return object;
+  }
+
+  #readingWithin(reading: Reading, key: string): Reading {
+    if (reading === 'exact') return reading;
+    return reading === 'named' ? 'value' : this.#readingOf(key, this.#depth);
   }
 
   #isSurplus(key: string, object: Readonly<Record<string, unknown>>): boolean {

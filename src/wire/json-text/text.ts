@@ -102,6 +102,7 @@ export function* neededBytes(text: Uint8Array): Steps<number> {
 
 /** Selects the way of reading the value of a key. The value of an unknown field is only checked: the field is refused later. */
 function readingOf(key: string, depth: number, fields?: ReadonlySet<string>): Reading {
+  if (key === NAMED && (depth > 1 || fields?.has(key) !== false)) return 'named';
   if (depth > 1) return key === 'data' || PARTS.has(key) ? 'numbers' : 'value';
   if (TENSORS.has(key)) return 'numbers';
   if (OPTIONS.has(key)) return 'exact';
@@ -122,6 +123,9 @@ export function requireModest(bytes: Uint8Array, maxDepth: number): number {
   });
   return keys;
 }
+
+/** Field of a recording whose keys the client chooses. */
+const NAMED = 'scalars';
 
 /** Fields that hold options. */
 const OPTIONS: ReadonlySet<string> = new Set(['options', 'parameters']);

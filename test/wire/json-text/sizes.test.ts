@@ -181,6 +181,19 @@ test.each([
   }
 });
 
+test.each([300, 4096])('%d scalars are read from a large text', (count) => {
+  const scalars = Object.fromEntries(Array.from({ length: count }, (_, k) => [`scalar ${k}`, k]));
+  const text = JSON.stringify({ numerator: 1, denominator: 1, scalars });
+  const fields = { tensors: BATCH_TENSORS, values: [...PAIR_FIELDS, 'scalars'] };
+  for (const known of [fieldNames(fields), undefined]) {
+    const read = (): unknown => readLargeJson(Uint8Array.from(Buffer.from(text)), { maxDepth: 64, fields: known }, []);
+    expect(read()).toEqual(JSON.parse(text));
+  }
+  const items = JSON.stringify([{ step: 1, rank: 0, scalars }]);
+  const large = Uint8Array.from(Buffer.from(`${' '.repeat(300_000)}${items}`));
+  expect(jsonCodec.values!.parse(large, 64)).toEqual(JSON.parse(items));
+});
+
 test('a misspelt tensor is named, however long it is', () => {
   const text = `{"logits":[[1]],"labels":[${'0,'.repeat(300_000)}0]}`;
   expect(large(text)).toMatchObject({ code: 'unknown_field', message: expect.stringContaining('did you mean label?') });
