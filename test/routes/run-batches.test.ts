@@ -65,6 +65,25 @@ test('lines, an array of JSON and one of MessagePack are recorded alike, compres
 const wordToNumber = (value: unknown): unknown =>
   value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? Number(value) : value;
 
+test('every scalar of a large body is recorded, whatever the format', async () => {
+  const scalars = Object.fromEntries(Array.from({ length: 3000 }, (_, k) => [`${'x'.repeat(100)}/${k}`, k]));
+  const item = { step: 1, numerator: 1, denominator: 1, scalars };
+  const { step, ...pair } = item;
+  await send('many-lines', JSON.stringify(item), LINES);
+  await send('many-json', JSON.stringify([item]), 'application/json');
+  await send('many-msgpack', pack([item]), 'application/vnd.msgpack');
+  const put = await fetch(`${service.url}/v1/runs/many-pair/steps/${step}/ranks/0`, {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(pair),
+  });
+  expect(put.status).toBe(201);
+  for (const run of ['many-lines', 'many-json', 'many-msgpack', 'many-pair']) {
+    const { scalars: found } = (await read(`/v1/runs/${run}/scalars`)) as { scalars: { name: string }[] };
+    expect(found.map(({ name }) => name).toSorted(), run).toEqual(Object.keys(scalars).toSorted());
+  }
+});
+
 test('an item that is not valid is refused by itself, with its reason', async () => {
   const invalid: [unknown, string, RegExp][] = [
     [7, 'invalid_item', /the item is 7, expected an object/],
