@@ -314,7 +314,7 @@ test.each([
   [['--reference', 'empty.kld', NEAR], 'empty.kld is not a valid llama.cpp logit file: it is empty'],
   [['--reference', 'short', NEAR], 'short is not a valid llama.cpp logit file: it has 5 bytes'],
   [['--reference', 'empty.safetensors', NEAR], 'empty.safetensors is not a valid safetensors file: it is empty'],
-  [[BASE], 'it is a logit file of llama.cpp (.kld); it is a reference'],
+  [[BASE], 'it is a logit file of llama.cpp (.kld); use it as the reference'],
   [['--fail-if', 'mean', NEAR], "such as 'mean>0.01'"],
   [['--fail-if', 'meen>1', NEAR], 'did you mean mean?'],
   [['--fail-if', 'ratio>1', '--reference', 'base.safetensors', 'plain.safetensors'], 'needs labels'],

@@ -38,7 +38,7 @@ test.each([
 });
 
 test('the values of a parameter are named', async () => {
-  expect(await answerOf('GET /v1/runs?sort=newst')).toContain('allowed values: newest, oldest, name, updated');
+  expect(await answerOf('GET /v1/runs?sort=newst')).toContain('must be one of newest, oldest, name, updated');
 });
 
 test.each<[string, unknown, string]>([
