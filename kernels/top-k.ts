@@ -166,7 +166,7 @@ export class PlacedTopK {
     const { indices, logprobs } = this.#topOf(row);
     const ps = logprobs.map(Math.exp);
     const mass = ps.reduce((sum, p) => sum + p, 0);
-    const restOfP = this.#restOfP(row, logs.rest);
+    const restOfP = this.#restOfP(mass, logs.rest);
     // A rest that counts as rounding adds nothing to the divergence, which then differs from that of drop by a constant.
     const isDropped = tail === 'drop' || (mass < 1 && restOfP === 0);
     const ofRest = isDropped ? { share: mass, isOfRest: false } : restGradient(restOfP, logs.rest);
@@ -234,17 +234,22 @@ export class PlacedTopK {
     const { indices, logprobs } = this.#topOf(row);
     const at = top.findIndex((logQ, k) => logQ === -Infinity && logprobs[k] !== -Infinity);
     if (at >= 0) return indices[at]!;
-    if (tail === 'drop' || K === classes || rest !== -Infinity || this.#restOfP(row, rest) === 0) return -1;
+    if (tail === 'drop' || K === classes || rest !== -Infinity || this.#restOfP(massOf(logprobs), rest) === 0)
+      return -1;
     const inTop = new Set(indices);
     let c = 0;
     while (inTop.has(c)) c++;
     return c;
   }
 
-  /** @param rest log q / 4 of the rest */
-  #restOfP(row: number, rest: number): number {
+  /**
+   * Probability of the rest of P.
+   * @param mass of the top K
+   * @param rest log q / 4 of the rest
+   */
+  #restOfP(mass: number, rest: number): number {
     const { rounding = 0 } = this.#block;
-    const p = 1 - this.#topOf(row).logprobs.reduce((sum, logP) => sum + Math.exp(logP), 0);
+    const p = 1 - mass;
     return p > (rest === -Infinity ? rounding : 0) ? p : 0;
   }
 
@@ -255,7 +260,7 @@ export class PlacedTopK {
     logprobs.forEach((logP, k) => {
       sum += tail === 'drop' ? lossTerm(logP, top[k]!) : term(logP, top[k]!);
     });
-    return tail === 'drop' || K === classes ? sum : sum + term(Math.log(this.#restOfP(row, rest)), rest);
+    return tail === 'drop' || K === classes ? sum : sum + term(Math.log(this.#restOfP(massOf(logprobs), rest)), rest);
   }
 
   #topOf(row: number): { indices: Int32Array; logprobs: Float64Array } {
@@ -264,6 +269,9 @@ export class PlacedTopK {
     return { indices: indices.subarray(from, to), logprobs: logprobs.subarray(from, to) };
   }
 }
+
+/** Σ p of the top K of a row. */
+const massOf = (logprobs: Float64Array): number => logprobs.reduce((sum, logP) => sum + Math.exp(logP), 0);
 
 /** Value of log(p_rest/q_rest) above which the ratio may overflow, and q_rest − p_rest does not cancel. */
 const GREATEST_RATIO = 8;

@@ -57,10 +57,7 @@ export function showValue(value: unknown, depth = 0): string {
   return isArray ? `[${parts.join(',')}]` : `{${parts.join(',')}}`;
 }
 
-/** Number of keys of an object that are kept whatever their name. No object with fixed keys has even half as many. */
-export const MOST_KEYS = 256;
-
-/** Key for the number of omitted keys, in an object that was received with more than MOST_KEYS keys. */
+/** Key for the number of omitted keys, in an object that was received with more keys than are kept. */
 export const SURPLUS_KEY = '…';
 
 function cut(text: string): string {

@@ -42,7 +42,7 @@ function readScalars(given: unknown): [string, number][] {
   }
   const entries = Object.entries(given);
   if (entries.length > MOST_SCALARS) {
-    // Of a large text, only some of the names are kept.
+    // Counting would miss names that the reader of a large text drops.
     const detail = `scalars has more than ${MOST_SCALARS} names, the maximum`;
     throw refuse('invalid_item', '/scalars', detail);
   }

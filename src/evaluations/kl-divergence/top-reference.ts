@@ -27,8 +27,8 @@ const WIDE: ReadonlySet<DType> = new Set<DType>(['int64', 'uint64']);
 
 /**
  * Rounding of the sum of the probabilities of a row. Sums are in float64, but log-probabilities are rounded, float64 ones
- * often to float32: x − lse is then off by up to 4e-6 for an lse below 128. `excess`: the sum may exceed 1 by this. `rest`: the other classes have no probability if it is at most
- * this, and the logits exclude these classes.
+ * often to float32: x − lse is then off by up to 4e-6 for an lse below 128. `excess`: the sum may exceed 1 by this. `rest`:
+ * the other classes have no probability if it is at most this, and the logits exclude these classes.
  */
 const ROUNDING = { narrow: { excess: 1e-2, rest: 1e-2 }, wide: { excess: 1e-3, rest: 1e-5 } };
 const NARROW: ReadonlySet<DType> = new Set<DType>(['float16', 'bfloat16', 'float8_e4m3fn', 'float8_e5m2']);

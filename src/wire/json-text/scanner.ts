@@ -1,5 +1,5 @@
 import { LossmeterError } from '../../errors.ts';
-import { MOST_KEYS, SURPLUS_KEY } from '../../suggestion.ts';
+import { SURPLUS_KEY } from '../../suggestion.ts';
 import { NON_FINITE } from '../non-finite.ts';
 import { NumberArray } from './number-array.ts';
 
@@ -10,6 +10,9 @@ const OWN_PROPERTY = { writable: true, enumerable: true, configurable: true };
 
 /** Largest number of keys of one object. */
 const MAX_KEYS = 2 ** 17;
+
+/** Number of keys of an object that are kept whatever their name. No object with fixed keys has even half as many. */
+const MOST_KEYS = 256;
 
 /** Number of keys of an object of named values that are kept: more than any such object may have. */
 const MOST_NAMES = 2 ** 13;
