@@ -4,21 +4,16 @@
  */
 
 /** Degrees of the series that the kernels evaluate, and limits of |d|. */
-const FLOAT32 = { degree: 6, mixedDegree: 8, limit: 1 };
+const FLOAT32 = { degree: 6, mixedDegree: 7, gainsDegree: 5, ratiosDegree: 8, limit: 1 };
 const FLOAT64 = { degree: 20, limit: 0.5 };
-
-/** Degree of the series of q − p for the Jensen–Shannon divergence, where an error of 5e-7 suffices. */
-const GAINS_DEGREE = 5;
 
 /** Number of Taylor coefficients that are interpolated. The terms after them are below 1e-17. */
 const TAYLOR = 40;
 
-/**
- * Bytes of the series: limits and coefficients of both divergences in f32 and in f64, then the f32 coefficients of the
- * gains and of log(q/m).
- */
+/** Bytes of the series: f32 of four, two of them with their limits, and f64 of both divergences with their limits. */
 export const SERIES_BYTES =
-  4 * (FLOAT32.degree + 2 * FLOAT32.mixedDegree + 5) + 2 * 8 * (FLOAT64.degree + 2) + 4 * (GAINS_DEGREE + 1);
+  4 * (FLOAT32.degree + FLOAT32.mixedDegree + FLOAT32.gainsDegree + FLOAT32.ratiosDegree + 6) +
+  2 * 8 * (FLOAT64.degree + 2);
 
 /** The series as the kernels read them. @param beta β of the Jensen–Shannon divergence; 0 for none */
 export function divergenceSeries(beta: number): Uint8Array {
@@ -30,6 +25,8 @@ export function divergenceSeries(beta: number): Uint8Array {
     ...interpolated(plain, FLOAT32.limit, FLOAT32.degree),
     FLOAT32.limit,
     ...interpolated(mixed, FLOAT32.limit, FLOAT32.mixedDegree),
+    ...interpolated(plain, FLOAT32.limit, FLOAT32.gainsDegree),
+    ...interpolated(ratios, FLOAT32.limit, FLOAT32.ratiosDegree),
   );
   const wide = Float64Array.of(
     FLOAT64.limit,
@@ -37,9 +34,7 @@ export function divergenceSeries(beta: number): Uint8Array {
     FLOAT64.limit,
     ...mixed.slice(0, FLOAT64.degree + 1),
   );
-  const gains = Float32Array.from(interpolated(plain, FLOAT32.limit, GAINS_DEGREE));
-  const ofRatio = Float32Array.from(interpolated(ratios, FLOAT32.limit, FLOAT32.mixedDegree));
-  return Buffer.concat([narrow, wide, gains, ofRatio].map(({ buffer }) => new Uint8Array(buffer)));
+  return Buffer.concat([narrow, wide].map(({ buffer }) => new Uint8Array(buffer)));
 }
 
 /** Coefficients 1 / (k + 2)! of the Kullback–Leibler divergence. */

@@ -1,7 +1,8 @@
 import { TILE, addPlain, addScaled, loadNear, pairsOf, seriesAt } from './divergence-f32';
 import { PAIR, SUMS, clearSums } from './divergence-sums';
 import { madd } from './exp-f32';
-import { addMixed, addMixedScaled, ofGain, ofTerm } from './jensen-shannon-f32';
+import { addMixed, addMixedScaled, ofTerm } from './jensen-shannon-f32';
+import { horizontalSum } from './pairs';
 import { FLOAT16_CONSTANTS } from './storage';
 
 /**
@@ -37,6 +38,9 @@ function sumNearMixed<T>(series: usize, gains: usize): bool {
 /** Greatest |shift| for which the condition of `sumNearBy` may hold: beyond it, few rows have so large a divergence. */
 const GREATEST_SHIFT: f64 = 2;
 
+/** Greatest S for which η is computed from S, see `sumNearBy`. */
+const GREATEST_SECOND_ORDER: f64 = 5e-7;
+
 /**
  * The remaining tiles are not tried when more than a quarter of the tiles so far, and of this number more, had greater log
  * ratios.
@@ -51,6 +55,11 @@ const ALLOWANCE: u32 = 64;
  * - Jensen–Shannon, γ = 1 − β: φ'² ≤ e²·βγ·φ for |d| < 1, reached at d = 1 for β → 1. So Σ p·|φ'| ≤ √(7.4·βγ·D), below 5e-7
  *   of D where shift²·βγ ≤ 2·D.
  * Tiles with greater log ratios, or with −Inf, are summed by `addPlain` or `addMixed`.
+ *
+ * Σ (q − p) = η·Σ p corrects D for the rounding of both lse, |η| < LARGE_EXCESS. For Kullback–Leibler it is Σ p·d plus the
+ * terms. For Jensen–Shannon an error δ of η changes D by η·δ/S + β·δ of itself, where S = D/(βγ):
+ * - S > 5e-7: the exponentials of both sides are subtracted, δ < 2e-7. The change is below 4e-7 of D.
+ * - Otherwise S replaces Σ p·(exp d − 1 − d) / Σ p, δ < 0.4·S for |d| < 1. The change is below 4e-7 of D.
  * @param mixed true for Jensen–Shannon, which has `ofGains`
  * @returns false where the condition does not hold; the sums are meaningless then
  */
@@ -75,19 +84,23 @@ function sumNearBy<T>(series: usize, ofGains: usize, mixed: bool): bool {
   let x = PAIR.x;
   let y = PAIR.y;
   let e = PAIR.e;
+  let f = PAIR.f;
   let terms = f64x2.splat(0);
-  let gains = terms;
+  let linear = terms;
   let total = terms;
+  let others = terms;
   let first: u32 = 0;
   let farTiles: u32 = 0;
   const whole = PAIR.classes & ~(TILE - 1);
   for (; first < whole && (farTiles << 2) <= first / TILE + ALLOWANCE; first += TILE) {
     let terms0 = f32x4.splat(0);
     let terms1 = terms0;
-    let gains0 = terms0;
-    let gains1 = terms0;
+    let linear0 = terms0;
+    let linear1 = terms0;
     let total0 = terms0;
     let total1 = terms0;
+    let others0 = terms0;
+    let others1 = terms0;
     let farthest = terms0;
     const end = e + (TILE << 2);
     for (; e < end; e += 32) {
@@ -104,27 +117,27 @@ function sumNearBy<T>(series: usize, ofGains: usize, mixed: bool): bool {
       const first1 = f32x4.mul(e1, d1);
       const second0 = f32x4.mul(first0, d0);
       const second1 = f32x4.mul(first1, d1);
+      linear0 = f32x4.add(linear0, first0);
+      linear1 = f32x4.add(linear1, first1);
       if (mixed) {
         terms0 = madd(second0, ofTerm(d0, series), terms0);
         terms1 = madd(second1, ofTerm(d1, series), terms1);
-        gains0 = f32x4.add(gains0, madd(second0, ofGain(d0, ofGains), first0));
-        gains1 = f32x4.add(gains1, madd(second1, ofGain(d1, ofGains), first1));
+        others0 = f32x4.add(others0, v128.load(f));
+        others1 = f32x4.add(others1, v128.load(f, 16));
       } else {
         terms0 = madd(second0, seriesAt(d0, c0, c1, c2, c3, c4, c5, c6), terms0);
         terms1 = madd(second1, seriesAt(d1, c0, c1, c2, c3, c4, c5, c6), terms1);
-        gains0 = f32x4.add(gains0, first0);
-        gains1 = f32x4.add(gains1, first1);
       }
       x += 2 * bytes;
       y += 2 * bytes;
+      f += 32;
     }
     const tile = f32x4.add(terms0, terms1);
     if (i32x4.all_true(v128.and(f32x4.lt(farthest, limit), f32x4.eq(tile, tile)))) {
-      const ofTile = f32x4.add(gains0, gains1);
       terms = f64x2.add(terms, pairsOf(tile));
-      // The gain q − p of the Kullback–Leibler divergence is e·d plus the term.
-      gains = f64x2.add(gains, pairsOf(mixed ? ofTile : f32x4.add(tile, ofTile)));
+      linear = f64x2.add(linear, pairsOf(f32x4.add(linear0, linear1)));
       total = f64x2.add(total, pairsOf(f32x4.add(total0, total1)));
+      if (mixed) others = f64x2.add(others, pairsOf(f32x4.add(others0, others1)));
     } else {
       farTiles++;
       if (mixed) addMixed<T>(series, ofGains, first, first + TILE);
@@ -133,9 +146,17 @@ function sumNearBy<T>(series: usize, ofGains: usize, mixed: bool): bool {
   }
   if (mixed) addMixed<T>(series, ofGains, first, PAIR.classes);
   else addPlain<T>(series, first, PAIR.classes);
-  SUMS.terms += f64x2.extract_lane(terms, 0) + f64x2.extract_lane(terms, 1);
-  SUMS.gains += f64x2.extract_lane(gains, 0) + f64x2.extract_lane(gains, 1);
-  SUMS.total += f64x2.extract_lane(total, 0) + f64x2.extract_lane(total, 1);
+  const sum = horizontalSum(terms);
+  const p = horizontalSum(total);
+  SUMS.terms += sum;
+  SUMS.total += p;
   const square = distance * distance * SUMS.total;
-  return mixed ? square * PAIR.beta * (1 - PAIR.beta) <= 2 * SUMS.terms : square <= 4 * SUMS.terms;
+  if (!mixed) {
+    SUMS.gains += horizontalSum(linear) + sum;
+    return square <= 4 * SUMS.terms;
+  }
+  const product = PAIR.beta * (1 - PAIR.beta);
+  const isSmall = sum <= GREATEST_SECOND_ORDER * product * p;
+  SUMS.gains += isSmall ? horizontalSum(linear) + sum / product : horizontalSum(others) * PAIR.factor - p;
+  return square * product <= 2 * SUMS.terms;
 }

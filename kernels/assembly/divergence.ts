@@ -46,11 +46,18 @@ export function divergence<T>(
         if (!isBrief) sumTerms<T>(series);
         const r = SUMS.gains / SUMS.total;
         excess = Math.log1p(r);
+        let rest = excess;
+        if (isBrief && abs(excess) > LARGE_EXCESS) {
+          addToShift(excess);
+          sumMixed<T>(series);
+          rest = Math.log1p(SUMS.gains / SUMS.total);
+          excess += rest;
+        }
         if (beta == 0) {
           const divided = isFinite(SUMS.terms) ? SUMS.terms / SUMS.total : sumBeyond<T>(series);
           result = max(0, divided - excessTerm(r));
         } else if (isBrief) {
-          result = max(0, withoutExcess(SUMS.terms / SUMS.total, excess, beta));
+          result = max(0, withoutExcess(SUMS.terms / SUMS.total, rest, beta));
         } else {
           addToShift(excess);
           sumMixedExactly<T>(series);
@@ -148,14 +155,17 @@ function sumBeyond<T>(series: usize): f64 {
 const SMALL_UNIT: f64 = 2 ** -80;
 
 /**
- * Byte offsets in the series: 8 f32 of Kullback–Leibler and 10 of Jensen–Shannon, 22 f64 of each, 6 f32 of the gains,
- * and 9 f32 of log(q/m).
+ * Byte offsets in the series: 8 f32 of Kullback–Leibler, 9 of Jensen–Shannon, 6 of its gains and 9 of log(q/m), then 22
+ * f64 of each divergence.
  */
 export const MIXED_F32: usize = 32;
-const PLAIN_F64: usize = 72;
-const MIXED_F64: usize = 248;
-const GAINS_F32: usize = 424;
-export const RATIOS_F32: usize = 448;
+const GAINS_F32: usize = 68;
+export const RATIOS_F32: usize = 92;
+const PLAIN_F64: usize = 128;
+const MIXED_F64: usize = 304;
+
+/** |log Σ q| above which the Jensen–Shannon divergence is summed again with it, because `withoutExcess` is approximate. */
+const LARGE_EXCESS: f64 = 5e-7;
 
 /**
  * r − log(1 + r): the increase of the divergence where Σ q is 1 + r instead of 1. Subtracting it removes the errors of

@@ -27,7 +27,7 @@ export function addMixedScaled<T>(series: usize, gains: usize): void {
 /**
  * Terms are p·d²·P(d) for |d| below the limit of the series, and gains are p·(d + d²·G(d)). Gains need fewer digits: an
  * error of Σ (q − p) changes the divergence by less than half the divergence times that error.
- * @param series f32: limit, and nine coefficients of P from the constant up
+ * @param series f32: limit, and eight coefficients of P from the constant up
  * @param ofGains f32: six coefficients of G
  */
 // @ts-expect-error: decorator
@@ -139,8 +139,7 @@ function addBy<T>(series: usize, ofGains: usize, first: u32, last: u32, scaled: 
 // @ts-expect-error: decorator
 @inline
 export function ofTerm(d: v128, series: usize): v128 {
-  let p = madd(v128.load32_splat(series, 36), d, v128.load32_splat(series, 32));
-  p = madd(p, d, v128.load32_splat(series, 28));
+  let p = madd(v128.load32_splat(series, 32), d, v128.load32_splat(series, 28));
   p = madd(p, d, v128.load32_splat(series, 24));
   p = madd(p, d, v128.load32_splat(series, 20));
   p = madd(p, d, v128.load32_splat(series, 16));
@@ -152,7 +151,7 @@ export function ofTerm(d: v128, series: usize): v128 {
 /** G(d) */
 // @ts-expect-error: decorator
 @inline
-export function ofGain(d: v128, series: usize): v128 {
+function ofGain(d: v128, series: usize): v128 {
   let p = madd(v128.load32_splat(series, 20), d, v128.load32_splat(series, 16));
   p = madd(p, d, v128.load32_splat(series, 12));
   p = madd(p, d, v128.load32_splat(series, 8));

@@ -43,6 +43,17 @@ const latePeak =
     return { p, q: p.map((x) => x + 0.3 * normal(random)) };
   };
 
+/** Rows of little noise whose divergence comes from a class of probability 3e-6 in the first tile, with a given log ratio. */
+const improbable =
+  (ratio: number): PairMaker =>
+  (classes, random) => {
+    const { p, q } = noisy(1, 1e-5)(classes, random);
+    const c = classes >> 2;
+    p[c] = Math.log(classes) + 0.5 - 12.7;
+    q[c] = p[c] + ratio;
+    return { p, q };
+  };
+
 const swap =
   (make: PairMaker): PairMaker =>
   (classes, random) => {
@@ -63,6 +74,19 @@ export const FINITE: Readonly<Record<string, PairMaker>> = {
   'noise of 1e-4': noisy(3, 1e-4),
   'noise of 1e-5': noisy(3, 1e-5),
   'flat, noise of 1e-3': noisy(0, 1e-3),
+  // On both sides of the greatest Σ p·d²/2 for which Σ (q − p) follows from the terms.
+  ...Object.fromEntries(
+    [2.5e-3, 2.8e-3, 3.1e-3, 4e-3].flatMap((noise) => [
+      [`noise of ${noise}`, noisy(2, noise)],
+      [`flat, noise of ${noise}`, noisy(0, noise)],
+    ]),
+  ),
+  ...Object.fromEntries(
+    [-0.9, -0.14, -0.1, 0.1, 0.14, 0.5, 0.9].map((ratio) => [
+      `noise of 1e-5, an improbable class at ${ratio}`,
+      improbable(ratio),
+    ]),
+  ),
   'offsets of ±1e4, noise of 0.02': noisy(3, 0.02, [1e4, -1e4]),
   'offsets of −1e4 and 0, noise of 1': noisy(3, 1, [-1e4, 0]),
   'offsets of 5, noise of 1e-4': noisy(3, 1e-4, [0, 5]),

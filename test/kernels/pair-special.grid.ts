@@ -22,6 +22,7 @@ const COMPARISONS: readonly Comparison[] = [
   { direction: 'reverse' },
   { direction: 'jensen_shannon', beta: 0.5 },
   { direction: 'jensen_shannon', beta: 0.1 },
+  { direction: 'jensen_shannon', beta: 0.98 },
   { direction: 'forward', floor: 16 },
 ];
 
