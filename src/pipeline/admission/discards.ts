@@ -25,6 +25,7 @@ export class Discards {
     // Node.js drains a body that was never read. A read of 0 bytes prevents this.
     body.pause();
     body.read(0);
+    destroyWithConnection(body);
     this.#waiting.add(body);
     body.once('close', () => this.#waiting.delete(body));
     if (this.#waiting.size > MAX_WAITING) {
@@ -50,6 +51,16 @@ export class Discards {
     body.once('close', goOn);
     discard(body);
   }
+}
+
+/** Destroys a body when its connection is closed. Node.js does so only until the answer is sent. */
+function destroyWithConnection(body: IncomingMessage): void {
+  const { socket } = body;
+  const destroy = (): void => {
+    body.destroy();
+  };
+  socket.once('close', destroy);
+  body.once('close', () => socket.off('close', destroy));
 }
 
 /** Reads and discards a body up to the limits. */
