@@ -32,7 +32,7 @@ const INLINE = 65_536;
 
 const FINITE_GOAL = { atMost: 1.03 } as const;
 
-/** Measures the cost of diagnostics: none while all logits are finite, and the extra time for bad rows. */
+/** Measures the extra time of diagnostics for finite logits, and for rows with a NaN. */
 export async function benchDiagnostics(): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const [rows, classes] of SHAPES) {

@@ -14,12 +14,12 @@ if (missing.length > 0) throw new Error(`${missing.join(', ')} never ran: run al
 const gigabytes = Math.round(machine.memory_bytes / 1e9);
 const text = `# Performance
 
-All sections of \`npm run bench\`, the last on ${date.slice(0, 10)}: ${machine.processors} cores of an ${machine.processor}, ${gigabytes} GB, Node.js
-${machine.node}, load and service on the same cores. \`npm run bench\` prints these tables on your machine, and
-\`npm run bench:page\` writes this page.
+This page has all sections of \`npm run bench\`; the most recent one ran on ${date.slice(0, 10)}. The machine has
+${machine.processors} cores of an ${machine.processor}, ${gigabytes} GB and Node.js ${machine.node}; load and service share the cores.
+\`npm run bench\` prints these tables on your machine, and \`npm run bench:page\` writes this page.
 
-Read the ratios: what is compared ran in turn, in the same run, and each figure is a median. Figures themselves move with
-the machine and with what else it does. A goal that was missed says so.
+Compare the ratios: both sides of a ratio were measured in turn, in the same run, and each figure is a median. Absolute
+figures depend on the machine and its other load. A missed goal has \`no\` in the last column.
 ${Object.entries(TOPICS).map(sectionOf).join('')}`;
 writeFileSync(PAGE, text);
 

@@ -84,7 +84,7 @@ export const Config = Type.Object({
     minimum: 1,
     maximum: 65536,
     description:
-      'Maximum number of concurrent evaluations. An evaluation whose client sends almost nothing does not count.',
+      'Maximum number of concurrent evaluations. An evaluation does not count while the service waits for its client and the client sends less than 40 KiB/s.',
   }),
   maxQueuedRequests: Type.Integer({
     default: 256,
@@ -108,7 +108,7 @@ export const Config = Type.Object({
     default: 256,
     minimum: 0,
     maximum: 65536,
-    description: 'Maximum number of open event streams of runs; further ones are refused with 429.',
+    description: 'Maximum number of open event streams, of runs and jobs together; further ones are refused with 429.',
   }),
   maxEventStreamsPerClient: Type.Integer({
     default: 64,
@@ -141,7 +141,7 @@ export const Config = Type.Object({
     minimum: 3,
     maximum: 65536,
     description:
-      'Maximum number of open connections; further ones are closed at once. The last sixteenth of the connections, 2 to 64, is reserved for probes.',
+      'Maximum number of open connections; further ones are closed at once. One sixteenth of the connections, at least 2 and at most 64, is reserved for probes.',
   }),
   maxIdleConnectionsPerAddress: Type.Integer({
     default: 4096,
@@ -189,7 +189,7 @@ export const Config = Type.Object({
     minimum: 0,
     maximum: GiB,
     description:
-      'Minimum rate of a client, in bytes per second over `LOSSMETER_STALL_SECONDS`. A client that sends or receives more slowly while the service waits for it is cut off. The total duration of a request is not limited. While other requests wait for slabs, the minimum is 40 KiB over 2 s.',
+      'Minimum rate of a client, in bytes per second over `LOSSMETER_STALL_SECONDS`. A client that sends or receives more slowly while the service waits for it is cut off. The total duration of a request is not limited. While other requests wait for memory, a client must send at least 40 KiB/s, measured over 2 s.',
   }),
   stallSeconds: Type.Integer({
     default: 10,
@@ -219,7 +219,7 @@ export const Config = Type.Object({
   docs: Type.Enum(['open', 'keyed', 'off'], {
     default: 'open',
     description:
-      'Access to `/docs`, `/docs/guide` and `/openapi.json`: `open` to everybody; `keyed` for keys with the scope `read`, which browsers do not send; `off` answers 404. Without keys, `keyed` is `open`.',
+      'Access to `/docs`, `/docs/guide` and `/openapi.json`: `open` to everybody; `keyed` for requests with a key of the scope `read`: a browser cannot open the pages then, because it sends no key; `off` answers 404. Without keys, `keyed` is `open`.',
   }),
   metrics: Type.Enum(['open', 'keyed', 'off'], {
     default: 'keyed',
@@ -251,7 +251,7 @@ export const Config = Type.Object({
     minimum: 2,
     maximum: 1000,
     description:
-      'Maximum number of connections to PostgreSQL for the history. One more connection receives the changes of other replicas. With a data directory, four more serve jobs.',
+      'Maximum number of connections to PostgreSQL for the history. In addition, one connection receives the changes of other replicas. With a data directory or S3 buckets, four further connections serve jobs.',
   }),
   retentionDays: Type.Optional(
     Type.Integer({

@@ -12,7 +12,7 @@ const schema = {
   operationId: 'watchJob',
   summary: 'Watch the progress of a job',
   description:
-    'Server-sent events. `job`: the job changed; its data has the form of `/v1/jobs/{id}`. `deleted`: the job was deleted. The stream ends when the job ends. To resume, send `Last-Event-ID`. The answer is 204, after which browsers do not reconnect, when the job has ended and the last event was received.',
+    'Server-sent events. `job`: the job changed. The data has the form of the answer of `/v1/jobs/{id}`, without `failures`. `deleted`: the job was deleted. The stream ends when the job ends. To resume, send `Last-Event-ID`. If the job has ended and the client has received the last event, the answer is 204. Browsers do not reconnect after 204.',
   params: JobParams,
   querystring: EventsQuery,
   response: {

@@ -25,9 +25,9 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
   const create = {
     tags,
     operationId: 'createJob',
-    summary: 'Evaluate files of the data directory as a job',
+    summary: 'Evaluate files of the data directory or of object storage as a job',
     description:
-      'The names are resolved to files at once. The files are evaluated later, one by one: by the service itself or, with PostgreSQL, by the processes of `lossmeter worker`. The result is bit-identical to that of `lossmeter evaluate` or `lossmeter compare` in one process with the same kernel.',
+      'The names in `files` are resolved before the answer is sent. The files are evaluated later. Without PostgreSQL, the service itself evaluates one file after another. With PostgreSQL, the processes of `lossmeter worker` evaluate them. The result is bit-identical to that of `lossmeter evaluate` or `lossmeter compare` in one process with the same kernel.',
     body: json('The job.', JobRequest),
     response: {
       202: json('The job was created.', Job),
@@ -127,7 +127,7 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
     operationId: 'retryJob',
     summary: 'Retry a job',
     params: JobParams,
-    description: 'Evaluates again the failed files, or all files of a cancelled job.',
+    description: 'Evaluates the failed files of a failed job again, or all files of a cancelled job.',
     response: {
       202: json('The job is queued again.', Job),
       ...problemResponses(400, 403, 404, 409, 503),

@@ -6,9 +6,9 @@ import { LOGPROB_COMPARISON } from '../../src/evaluations/logprobs/logprobs.ts';
 
 const ROUTE = evaluationRoute({
   operationId: 'compareLogprobs',
-  summary: 'Compare the log-probabilities that two sides give the same tokens',
+  summary: 'Compare the log-probabilities that two sides assign to the same tokens',
   description:
-    'Estimators of the divergence between a sampler and a trainer from the log-probabilities that both gave for the sampled tokens: k1, k3, χ² of tokens and sequences, effective sample size, perplexities, the worst tokens, and a hint where `old` was renormalised over a truncated support. Sums are exact: the order of the tokens within a sequence does not change them.',
+    'Estimators of the divergence between a sampler and a trainer from the log-probabilities that both gave for the sampled tokens: k1, k3, χ² of tokens and sequences, effective sample size, perplexities, the worst tokens, and a hint if `old` was probably renormalised over a truncated support. Sums are exact: the order of the tokens within a sequence does not change them.',
   request: { description: 'The log-probabilities.', schema: LogprobRequest, safetensors: SafetensorsLogprobs },
   answer: { description: 'The comparison.', schema: LogprobComparison, safetensors: SafetensorsLogprobComparison },
 });

@@ -13,7 +13,7 @@ const PARTIAL_ROUTE = evaluationRoute({
   operationId: 'evaluatePartial',
   summary: 'Evaluate one shard of the vocabulary',
   description:
-    'A rank of a vocabulary-parallel trainer posts its columns of the logits, [vocab_start, vocab_start + C), with the labels of the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row in MessagePack, and 110 in JSON. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. Results that would require a second exchange between the ranks are rejected: `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities.',
+    'A rank of a vocabulary-parallel trainer posts its columns of the logits. The first column is the class `vocab_start`. Class indices are indices in the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row in MessagePack, and 110 in JSON. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. Two kinds of results are rejected. `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities, would require a second exchange between the ranks. `sequences`, `sequence_perplexity`, `bits_per_byte`, `byte_perplexity` and `word_perplexity` need the sequences and texts, which a partial does not hold.',
   request: { description: 'The shard.', schema: PartialRequest, safetensors: SafetensorsShard },
   answer: { description: 'The partial.', schema: VocabularyPartial, safetensors: SafetensorsPartial },
 });

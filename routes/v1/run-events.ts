@@ -11,7 +11,7 @@ const schema = {
   operationId: 'watchRun',
   summary: 'Watch the changes of a run',
   description:
-    'Server-sent events. `step`: a step changed; its data has the form of `/v1/runs/{run}/steps`, and later steps of lower attempts are no longer part of the run. `run`: the metadata changed; its data is the summary of the run. `deleted`: the run was deleted, or a new run has its name. To resume, send `Last-Event-ID`: steps that changed in the meantime come first, each in its newest state.',
+    'Server-sent events. `step`: a step changed. The data is an element of `steps` of `/v1/runs/{run}/steps`. After a step of a higher attempt, drop the later steps of lower attempts. `run`: the metadata changed. The data is the summary of the run. `deleted`: the run was deleted or renamed, or a new run has this name. To resume, send `Last-Event-ID`: the steps that changed since then come first, each in its newest state.',
   params: RunParams,
   querystring: EventsQuery,
   response: {

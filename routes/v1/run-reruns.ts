@@ -38,10 +38,13 @@ export default async function runReruns(app: FastifyInstance): Promise<void> {
     operationId: 'compareRuns',
     summary: 'The first difference of two runs',
     description:
-      'Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 micro-batches; `next` continues the comparison.',
+      'Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. If one of two micro-batches is a pair, only numerators and denominators are compared. A request compares at most 20,000 micro-batches; `next` continues the comparison.',
     params: RunParams,
     querystring: ComparisonQuery,
-    response: historyResponses('The difference, or how far the runs are the same.', RunComparison),
+    response: historyResponses(
+      'The first difference, or the number of micro-batches that are the same.',
+      RunComparison,
+    ),
   };
   app.get<{ Params: { run: string }; Querystring: { with: string; cursor?: string } }>(
     '/runs/:run/comparison',

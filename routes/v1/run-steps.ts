@@ -31,7 +31,7 @@ const record = {
   operationId: 'recordBatch',
   summary: 'Evaluate a micro-batch of a step, and record it',
   description:
-    'Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`. The first step of the new attempt supersedes that step, and all later steps, of lower attempts. The answer is sent when the batch is on disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.',
+    'Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`. From its first step on, a new attempt supersedes all steps of lower attempts. The answer is sent when the batch is on disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.',
   params: RankParams,
   querystring: RecordQuery,
   body: {

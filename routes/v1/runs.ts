@@ -34,7 +34,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     operationId: 'listRuns',
     summary: 'The runs, in pages',
     description:
-      'A run that exists and matches from the first page to the last is on exactly one page, even when others are recorded or deleted meanwhile. A run that is added meanwhile is on a later page or on none. With `sort=updated`, a run that changes before its page is read moves to the front of the list, and may be on no page.',
+      'Other clients may record, create and delete runs while you read the pages. A run that matches during the whole time is on exactly one page. A run that is created, or begins to match, during this time is on a later page or on no page. The exception is `sort=updated`: a recording moves its run to the front of the list, so a run whose page was not yet read may be on no page.',
     querystring: RunsQuery,
     response: {
       200: {

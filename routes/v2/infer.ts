@@ -16,7 +16,7 @@ const contentOf = (json: object, bytes: object) => ({
 });
 
 const FORM =
-  'in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. Then `Inference-Header-Content-Length` is the length of the JSON in bytes, after the removal of a Content-Encoding. Logits that are the last of these tensors are evaluated as they arrive, in bounded memory. The response has the same form. It is compressed if `Accept-Encoding` has gzip or deflate.';
+  'in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. If they do, the header `Inference-Header-Content-Length` is required: the length of the JSON, in bytes, after decompression. The last of these tensors is evaluated as it arrives, in bounded memory, if it is `logits`, or `reference` in a comparison. The response has the same form. It is compressed if `Accept-Encoding` accepts gzip or deflate.';
 
 export default async function infer(app: FastifyInstance): Promise<void> {
   // The body is a stream: its schema documents it, and the codec checks it.

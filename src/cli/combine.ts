@@ -26,9 +26,9 @@ that of one process without shards.
                        the condition; see lossmeter compare --help
   -h, --help           print this
 
-The exit code is 0 when the result is finite and within the bounds, 1 when it is
-not or shards are missing, and 2 for invalid usage or partials that do not
-belong together.
+The exit code is 0 when the result is finite and no --fail-if condition is true,
+1 otherwise or when shards are missing, and 2 for invalid usage or partials that
+do not belong together.
 `;
 
 const EXTENSION = '.json';
@@ -115,5 +115,7 @@ function warnOfKernels(entries: readonly PartialEntry[]): void {
   }
   if (variants.size < 2) return;
   const names = [...variants].toSorted().join(' and ');
-  console.error(`the shards have the kernels ${names}: for the bits of one process, write them with one --kernel`);
+  console.error(
+    `the shards were evaluated with the kernels ${names}, so the result may differ from that of one process in the last bits: evaluate all shards with the same --kernel`,
+  );
 }

@@ -35,7 +35,7 @@ export async function findFiles(
       const place = isObjectName(path) ? path : links === 'same' ? await realpath(path) : resolve(path);
       const first = found.get(place);
       if (first === undefined) found.set(place, file);
-      else again.add(first.path === path ? path : `${path}, which is ${first.path}`);
+      else again.add(first.path === path ? path : `${path} (the same file as ${first.path})`);
     }
   }
   if (again.size > 0) console.error(describeRepeated([...again]));
@@ -45,7 +45,7 @@ export async function findFiles(
 function describeRepeated(names: readonly string[]): string {
   const shown = names.slice(0, MOST_NAMES);
   if (names.length > shown.length) shown.push(`and ${names.length - shown.length} more`);
-  return `counted once, though named again: ${shown.join('; ')}`;
+  return `these files are named more than once, but are counted once: ${shown.join('; ')}`;
 }
 
 async function localFilesOf(pattern: string): Promise<FoundFile[]> {

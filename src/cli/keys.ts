@@ -18,7 +18,7 @@ create makes a key, prints it once and adds its SHA-256 to the file. A running
 service reads a changed file again within a second.
 
   --name NAME      name of the key in logs; letters, digits, . _ -
-  --scope SCOPE    ${SCOPES.join(', ')} (all of them);
+  --scope SCOPE    ${SCOPES.join(', ')}; admin includes the others;
                    may be repeated, or be a list with commas
   --expires DATE   time of expiry, such as 2030-01-31 or 2030-01-31T12:00:00Z
   --file FILE      overrides LOSSMETER_API_KEYS_FILE
@@ -99,7 +99,7 @@ function readScopes(given: string[] = []): Scope[] {
   const scopes = [...new Set(given.flatMap((list) => list.split(',')).map((scope) => scope.trim()))];
   const wrong = scopes.find((scope) => !SCOPES.some((known) => known === scope));
   if (wrong !== undefined || scopes.length === 0) {
-    throw new UsageError(`--scope is ${showValue(wrong)}, expected some of ${SCOPES.join(', ')}`);
+    throw new UsageError(`--scope is ${showValue(wrong)}, expected one or more of ${SCOPES.join(', ')}`);
   }
   return scopes as Scope[];
 }

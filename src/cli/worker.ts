@@ -18,8 +18,8 @@ LOSSMETER_DRAIN_SECONDS are given back.
   --workers N          overrides LOSSMETER_WORKERS
   -h, --help           print this
 
-environment: LOSSMETER_STORE, a URL of PostgreSQL, and LOSSMETER_DATA_DIR are
-required; see lossmeter --help.
+Required environment: LOSSMETER_STORE (a URL of PostgreSQL), and
+LOSSMETER_DATA_DIR or LOSSMETER_S3_BUCKETS; see lossmeter --help.
 
 The exit code is 0 after SIGTERM, and 2 for invalid usage or a database that
 refuses the worker.

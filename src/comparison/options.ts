@@ -56,7 +56,8 @@ export const ComparisonOptions = Type.Object(
       default: 0.5,
       minimum: 0,
       maximum: 1,
-      description: 'β of `jensen_shannon`: 0 is forward, 1 reverse KL. Rejected with another `direction`.',
+      description:
+        'β of `jensen_shannon`. The formula applies for 0 < β < 1. β = 0 selects forward KL, and β = 1 selects reverse KL. Rejected with another `direction`.',
       examples: [0.5],
     }),
     logit_scale: Type.Number({
@@ -79,7 +80,7 @@ export const ComparisonOptions = Type.Object(
         minimum: 0,
         maximum: Number.MAX_VALUE,
         description:
-          'Floor f, in nats: classes with ln p ≤ −f are left out. The divergence is then Σ p·ln(p/q) over the other classes, and may be slightly negative. Default: 16 with a llama.cpp file, which holds 16 nats; otherwise none. Requires `direction: "forward"`.',
+          'Floor f, in nats: classes with ln p ≤ −f are left out. The divergence is then Σ p·ln(p/q) over the other classes, and may be slightly negative. Default: 16 with a llama.cpp file, which does not distinguish smaller probabilities; otherwise none. Requires `direction: "forward"`. Rejected with the top K of a reference.',
         examples: [16],
       }),
     ),
@@ -116,7 +117,7 @@ export const ComparisonOptions = Type.Object(
       default: [],
       maxItems: OUTPUTS.length,
       uniqueItems: true,
-      description: `Results to return: tensors under \`outputs\`, and \`sequences\` as a list at the top level of the answer. All tensors except \`gradient\` have one entry per row; 0 for rows that are not counted. ${described.join(' ')} \`gradient\`: ∂loss/∂logits, shaped like \`logits\`, in the dtype of \`gradient_dtype\`; without a \`loss\`, ∂N/∂logits. The gradient is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.`,
+      description: `Results to return: tensors under \`outputs\`, and \`sequences\` as a list at the top level of the answer. All tensors except \`gradient\` have one entry per row; 0 for rows that are not counted. ${described.join(' ')} \`gradient\`: ∂loss/∂logits, shaped like \`logits\`, in the dtype of \`gradient_dtype\`; without a \`loss\`, ∂N/∂logits. For class c it is a·s·(q_c − p_c) for \`forward\`, a·s·q_c·(ln(q_c/p_c) − KL(Q‖P)) for \`reverse\`, and a·s·(1−β)·q_c·(ln(q_c/μ_c) − KL(Q‖M)) for \`jensen_shannon\`, where μ_c is the probability of c under M. The factor a is m/D for a mean, with the denominator of \`semantics\`, and m otherwise. docs/compare.md has the gradient when classes are left out or merged.`,
       examples: [['kl_divergence']],
     }),
   },

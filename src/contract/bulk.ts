@@ -24,13 +24,16 @@ export const BulkItem = Type.Object(
       integer(MOST_ATTEMPT, 'Attempt of the trainer, incremented when it resumes.', 0, { default: 0 }),
     ),
     numerator: Type.Optional(numberOrNonFinite('N = Σ m·ℓ of the batch. Requires `denominator`.', 1976.32)),
-    denominator: Type.Optional(numberOrNonFinite('D, the denominator that belongs to `numerator`.', 1024)),
+    denominator: Type.Optional(
+      numberOrNonFinite('D, the denominator that belongs to `numerator`. Not negative.', 1024),
+    ),
     ...besides,
   },
   {
     title: 'BulkItem',
     additionalProperties: false,
-    description: 'The numerator and denominator of a micro-batch, scalars of its step and rank, or both.',
+    description:
+      'A pair (`numerator` and `denominator` of a micro-batch), scalars of its step and rank, or both. `device` requires the pair.',
     examples: [{ step: 41200, rank: 3, numerator: 1976.32, denominator: 1024, scalars: { lr: 3e-4 } }],
   },
 );
@@ -60,7 +63,7 @@ const BulkResult = Type.Object(
     detail: Type.Optional(
       Type.String({
         description: 'The received value and the expected value.',
-        examples: ['step is -1, expected 0 or more'],
+        examples: ['step is -1, expected an integer from 0 to 9007199254740991'],
       }),
     ),
   },

@@ -11,7 +11,7 @@ const ReproducedByOptions = Type.Object(
     normalisation: Type.Optional(
       Type.Enum(['sum', 'mean_over_all_rows', 'mean_over_counted_rows', 'mean_without_weights'], {
         description:
-          '`sum`: the sum over the rows. `mean_over_all_rows`: divided by the number of all rows, including rows left out. `mean_over_counted_rows`: divided by the number of counted rows, not by their weights. `mean_without_weights`: the mean over the counted rows, each with weight 1.',
+          '`sum`: the sum over the rows. `mean_over_all_rows`: the sum divided by the number of all rows, including rows left out. `mean_over_counted_rows`: the sum divided by the number of counted rows, not by the sum of their weights. `mean_without_weights`: the mean over the counted rows, each with weight 1.',
         examples: ['sum'],
       }),
     ),
@@ -23,7 +23,7 @@ const ReproducedByOptions = Type.Object(
     ),
     unit: Type.Optional(
       Type.Enum(['bits_per_token', 'perplexity'], {
-        description: 'The declared loss is in bits, or is the perplexity.',
+        description: 'Unit of the declared loss: bits per token, or the perplexity.',
         examples: ['perplexity'],
       }),
     ),

@@ -12,7 +12,7 @@ export const DiagnosisRequest = Type.Object(
   {
     title: 'DiagnosisRequest',
     description:
-      'The body of `/v1/cross-entropy`, in which only `logits` is required: any floating-point tensor of shape (C,), (N, C) or (…, C); a vector is one row. `input_mask`, and `label` with `ignore_index`, select the counted rows.',
+      'The body of `/v1/cross-entropy` without `segments`, `bytes` and `words`. Only `logits` is required. It is any floating-point tensor of shape (C,), (N, C) or (…, C); a tensor of shape (C,) is one row. `input_mask`, and `label` with `ignore_index`, select the counted rows.',
     additionalProperties: false,
     examples: [
       {
@@ -74,7 +74,8 @@ export const Diagnosis = Type.Object(
           exponent: Type.Integer({
             minimum: -1023,
             maximum: 1023,
-            description: 'e, where 2^e ≤ |x| < 2^(e+1); −1023 also for smaller values.',
+            description:
+              'Exponent e of the values with 2^e ≤ |x| < 2^(e+1). The bin of −1023 also holds all values with |x| < 2^−1023.',
             examples: [3],
           }),
           count: count('Number of values.', 40960),

@@ -104,26 +104,33 @@ export const Diagnostics = Type.Object(
           cause: Type.Enum([...CAUSES], {
             title: 'CauseName',
             description:
-              '`nan_logit`, `pos_inf_logit`: a counted row holds NaN or +Inf, so its loss is NaN; with `softcap`, +Inf leaves the loss finite. `all_neg_inf_row`: all logits of a counted row are −Inf, so its loss is NaN. `neg_inf_at_label`: the logit of the label, or of a class with a probability other than 0, is −Inf, so nll is +Inf. The loss is +Inf too, unless the weight of the class is 0 or negative. `neg_inf_smoothed`: the logit of a class is −Inf, and `label_smoothing` gives the class a share of the target. The loss is +Inf; −Inf if the weight of the class is negative; NaN if both occur. `non_finite_probability`: a row of class probabilities holds a non-finite value, so its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum over rows, exceeds the range of float64. With `invalid_label: "zero_loss"`, the non-finite logits of a row with an invalid label are reported too, although its loss is 0. In combined partials, `first` may be absent.',
+              '`nan_logit`, `pos_inf_logit`: a counted row holds NaN or +Inf, so its loss is NaN; with `softcap`, +Inf leaves the loss finite. `all_neg_inf_row`: all logits of a counted row are −Inf, so its loss is NaN. `neg_inf_at_label`: the logit of the label, or of a class with a probability other than 0, is −Inf, so nll is +Inf. The loss is +Inf too, unless the weight of the class is 0 or negative. `neg_inf_smoothed`: the logit of a class is −Inf, and `label_smoothing` gives the class a share of the target. The loss is +Inf; −Inf if the weight of the class is negative; NaN if both occur. `non_finite_probability`: a row of class probabilities holds a non-finite value, so its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum over rows, exceeds the range of float64. With `invalid_label: "zero_loss"`, the non-finite logits of a row with an invalid label are reported too, although its loss is 0. `zero_denominator` and `accumulation_overflow` have no `first`. In combined partials, other causes may lack it too.',
             examples: ['nan_logit'],
           }),
-          rows: count('Number of counted rows with this cause.', 3),
+          rows: count('Number of counted rows with this cause; 0 if the cause is not in single rows.', 3),
           first: Type.Optional(Place),
         },
-        { title: 'Cause', additionalProperties: false, description: 'A cause with its first place.' },
+        {
+          title: 'Cause',
+          additionalProperties: false,
+          description: 'A cause and, if it is in rows, its first location.',
+        },
       ),
-      { description: 'Causes of a non-finite loss, and causes that a finite loss may hide.', examples: [[]] },
+      {
+        description: 'Causes that can make a loss non-finite; they are listed even when the loss is finite.',
+        examples: [[]],
+      },
     ),
     logits: Type.Object(
       {
         nan: count('NaN logits in counted rows.', 0),
         pos_inf: count('+Inf logits in counted rows.', 0),
         neg_inf: count(
-          '−Inf logits in counted rows: at other classes than the label they are legal, and have probability 0.',
+          'Number of −Inf logits in counted rows. −Inf at a class other than the label is valid: that class has probability 0.',
           0,
         ),
         max: Type.Optional(numberOrNonFinite('The greatest finite logit; absent when there is none.', 12.5)),
-        bad_rows: count('Counted rows that contain any of these.', 0),
+        bad_rows: count('Number of counted rows that contain NaN, +Inf or −Inf.', 0),
       },
       { title: 'LogitCounts', additionalProperties: false, description: 'Exact counts over counted rows.' },
     ),
@@ -134,7 +141,7 @@ export const Diagnostics = Type.Object(
       examples: [[]],
     }),
     masked_rows_non_finite: count(
-      'Number of left-out rows that contain a non-finite logit. They do not affect the loss.',
+      'Number of left-out rows that contain a non-finite value. These rows do not affect the loss or the verdict.',
       0,
     ),
     nulls: Type.Optional(Nulls),
@@ -143,9 +150,15 @@ export const Diagnostics = Type.Object(
         {
           min: Type.Optional(label('Least label; absent when nothing is counted.', 0)),
           max: Type.Optional(label('Greatest label; absent when nothing is counted.', 50256)),
-          out_of_range: count('Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.', 0),
+          out_of_range: count(
+            'Number of labels outside [0, C). Always 0, except with `invalid_label: "zero_loss"`.',
+            0,
+          ),
         },
-        { additionalProperties: false, description: 'Labels of counted rows; absent with class probabilities.' },
+        {
+          additionalProperties: false,
+          description: 'Labels of counted rows. Absent without labels, and with class probabilities.',
+        },
       ),
     ),
     float16: Type.Optional(RangeReport),

@@ -37,7 +37,7 @@ export const Normalisation = Type.Object(
     title: 'Normalisation',
     additionalProperties: false,
     description:
-      'The loss of the step under each of the averaging methods that trainers confuse. Each sum is exact, so the order of the batches has no effect. Absent on further pages, and for steps of more than 100,000 micro-batches.',
+      'Loss of the step, averaged in three ways that trainers often confuse. Each sum is exact, so the order of the batches has no effect. Only the first page of a step has this field. Steps with more than 100,000 micro-batches do not have it.',
   },
 );
 export type Normalisation = Static<typeof Normalisation>;

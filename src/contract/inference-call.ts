@@ -27,7 +27,7 @@ interface CallOf {
 
 const id = Type.Optional(text('An identifier that the caller assigns to the call; the answer repeats it.', 'step-100'));
 
-const binaryDataSize = Type.Optional(count('Number of bytes of this output after the JSON. Replaces `data`.', 24));
+const binaryDataSize = Type.Optional(count('Number of bytes of this tensor after the JSON. Replaces `data`.', 24));
 
 const contentType = Type.Optional(
   Type.Unknown({ description: 'Ignored; clients of MLServer send it.', examples: ['np'] }),
@@ -55,7 +55,7 @@ const requestOf = ({ model, prefix, path, inputs, example, parameters }: CallOf)
         Type.Object(
           {
             name: Type.Enum(Object.keys(model.inputs), {
-              description: `The corresponding field of \`${path}\`. \`logits\` are streamed when they are last.`,
+              description: `The corresponding field of \`${path}\`. The last tensor after the JSON is streamed if it is \`logits\`, or \`reference\` in a comparison.`,
               examples: ['logits'],
             }),
             shape,
@@ -76,7 +76,7 @@ const requestOf = ({ model, prefix, path, inputs, example, parameters }: CallOf)
           },
           { title: `${prefix}InferenceInput`, additionalProperties: false, description: 'An input.' },
         ),
-        { description: `${inputs} Their bytes follow in this order.`, examples: [example] },
+        { description: `${inputs} Bytes after the JSON are in this order.`, examples: [example] },
       ),
       outputs: Type.Optional(
         Type.Array(
@@ -89,7 +89,7 @@ const requestOf = ({ model, prefix, path, inputs, example, parameters }: CallOf)
               parameters: Type.Optional(
                 Type.Object(
                   {
-                    binary_data: Type.Optional(truth('True to receive it as bytes after the JSON.', true)),
+                    binary_data: Type.Optional(truth('True to receive this output as bytes after the JSON.', true)),
                     content_type: contentType,
                   },
                   { additionalProperties: false, description: 'Parameters of the output.' },
@@ -150,7 +150,7 @@ const responseOf = ({ model, prefix, results }: CallOf) =>
           },
           { title: `${prefix}InferenceOutput`, additionalProperties: false, description: 'An output.' },
         ),
-        { description: 'The outputs. Their bytes follow in this order.', examples: [[]] },
+        { description: 'The outputs. Bytes after the JSON are in this order.', examples: [[]] },
       ),
     },
     { title: `${prefix}InferenceResponse`, additionalProperties: false, description: 'The evaluated batch.' },
@@ -187,7 +187,7 @@ const sequences = (path: string, names: readonly string[]) =>
 const common = (path: string) => ({
   rows: text(`\`rows\` of \`${path}\`, as JSON text.`, '{"total":2,"counted":2,"ignored":0,"masked":0}'),
   diagnostics: text(`\`diagnostics\` of \`${path}\`, as JSON text.`, '{"verdict":"finite"}'),
-  kernel: text('The kernel that computed it.', 'f32-relaxed-simd'),
+  kernel: text('Kernel that computed the result.', 'f32-relaxed-simd'),
 });
 
 export const CROSS_ENTROPY_CALL = callOf({
@@ -202,7 +202,7 @@ export const CROSS_ENTROPY_CALL = callOf({
   parameters: { reduction: 'sum', outputs: '["lse"]' },
   results: {
     verdict: Type.Enum(['finite', 'non_finite'], {
-      description: '`finite` when the loss (without one, the numerator) is finite.',
+      description: '`finite` when loss, numerator and z_loss are finite.',
       examples: ['finite'],
     }),
     z_loss: numberOrNonFinite('Z = λ·Σ m·lse² over counted rows.', 0),

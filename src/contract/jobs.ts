@@ -30,7 +30,7 @@ const Kind = Type.Enum([...JOB_KINDS], {
 
 const State = Type.Enum([...JOB_STATES], {
   description:
-    '`queued` until the first file is begun, then `running`. It ends as `succeeded`; as `failed` when a file could not be evaluated; or as `cancelled`.',
+    '`queued` until the first file is begun, then `running`. The last state is `succeeded`, `cancelled`, or `failed`: a file could not be evaluated, or the results of the files could not be combined.',
   examples: ['running'],
 });
 
@@ -46,7 +46,7 @@ const names = (description: string, example: string) =>
     Type.String({
       minLength: 1,
       maxLength: MOST_NAME_CHARACTERS,
-      description: 'A path below the data directory, a folder or a pattern.',
+      description: 'A file, a folder or a pattern: a path below the data directory, or `s3://bucket/key`.',
       examples: [example],
     }),
     { minItems: 1, maxItems: MOST_NAMES, description, examples: [[example]] },
@@ -84,7 +84,7 @@ const EvaluationJob = object(
     options: Type.Optional(Options),
     tensors: Type.Optional(tensors(EVALUATION_TENSORS, 'EvaluationTensors')),
   },
-  'Evaluates files, like `lossmeter evaluate`. `options` overrides `__metadata__.options` of the files. `outputs` is rejected.',
+  'Evaluates files, like `lossmeter evaluate`. Each option replaces the same option in `__metadata__.options` of the files. The option `outputs` is rejected.',
   'EvaluationJob',
 );
 
@@ -105,7 +105,7 @@ const ComparisonJob = object(
     options: Type.Optional(ComparisonOptions),
     tensors: Type.Optional(tensors(COMPARISON_TENSORS, 'ComparisonTensors')),
   },
-  'Compares files with a reference, like `lossmeter compare`.',
+  'Compares files with a reference, like `lossmeter compare`. Each option replaces the same option in `__metadata__.options` of the files. The option `outputs` is rejected.',
   'ComparisonJob',
 );
 
@@ -130,7 +130,10 @@ const detail = Type.String({
   examples: ['"eval/7.safetensors" is not a valid safetensors file: it is cut off'],
 });
 
-const file = Type.String({ description: 'Path below the data directory.', examples: ['eval/7.safetensors'] });
+const file = Type.String({
+  description: 'Path below the data directory, or `s3://bucket/key`.',
+  examples: ['eval/7.safetensors'],
+});
 
 export const Job = object(
   {
@@ -152,7 +155,7 @@ export const Job = object(
     files: object(
       {
         total: count('Files of the job.', 64),
-        done: count('Files that are evaluated.', 48),
+        done: count('Number of files whose evaluation is complete.', 48),
         failed: count('Files that could not be evaluated.', 0),
       },
       'Numbers of files.',
@@ -160,21 +163,23 @@ export const Job = object(
     bytes: object(
       {
         total: count('Bytes of the files, when the job was created.', 137438953472),
-        done: count('Bytes of the files that are evaluated.', 103079215104),
+        done: count('Bytes of the files whose evaluation is complete.', 103079215104),
       },
       'Sizes of the files, without those of the reference.',
     ),
     created_at: time('Time of its creation.'),
-    started_at: Type.Optional(time('Time at which the first file was begun.')),
+    started_at: Type.Optional(time('Time at which the evaluation of the first file began.')),
     finished_at: Type.Optional(time('Time of its end.')),
     failures: Type.Optional(
       Type.Array(object({ file, code, detail }, 'A file that could not be evaluated.', 'FailedFile'), {
         maxItems: MOST_FAILURES,
-        description: `The first ${MOST_FAILURES} files that failed, in their order; not in lists and events.`,
+        description: `The first ${MOST_FAILURES} files that failed, in the order of their names. Lists and events do not have this field.`,
         examples: [[]],
       }),
     ),
-    error: Type.Optional(object({ code, detail }, 'Error of combining the results of the files.', 'JobError')),
+    error: Type.Optional(
+      object({ code, detail }, 'Error that prevented the combination of the results of the files.', 'JobError'),
+    ),
   },
   'A job.',
   'Job',
@@ -199,7 +204,9 @@ export const JobParams = object({ id: Id }, 'A job.');
 
 export const JobsQuery = object(
   {
-    state: Type.Optional(State),
+    state: Type.Optional(
+      Type.Enum([...JOB_STATES], { description: 'Only jobs in this state.', examples: ['running'] }),
+    ),
     limit: Type.Integer({
       minimum: 1,
       maximum: 200,
@@ -232,7 +239,7 @@ const result = (kind: TSchema, total: TSchema, files: TSchema, title: string) =>
   );
 
 const verdict = Type.Enum(['finite', 'non_finite'], {
-  description: '`finite` when the loss and the sums are.',
+  description: '`finite` when loss, numerator and z_loss are finite.',
   examples: ['finite'],
 });
 

@@ -120,7 +120,7 @@ const percentiles = (names: readonly string[], title: string) =>
 
 const valueAndError = (title: string, description: string, example: number) =>
   Type.Object(
-    { value: numberOrNull('The value.', example), standard_error: standardError('it', 0.01) },
+    { value: numberOrNull('The value.', example), standard_error: standardError('the value', 0.01) },
     { title, additionalProperties: false, description },
   );
 
@@ -248,13 +248,13 @@ export const ComparisonDiagnostics = Type.Object(
               '`nan_logit`, `pos_inf_logit`, `all_neg_inf_row`: a counted row holds NaN, holds +Inf, or has only −Inf, so its divergence is NaN. `reference_mass_at_neg_inf`: the logit of a class is −Inf in `logits`, but its probability under `reference` is not 0, so forward KL is +Inf. `logits_mass_at_neg_inf`: the same with the sides swapped, so reverse KL is +Inf. `neg_inf_at_label`: the logit of the label is −Inf, so its nll and the perplexity are +Inf. `accumulation_overflow`: the sum exceeds the range of float64. `zero_denominator`: nothing is counted.',
             examples: ['nan_logit'],
           }),
-          rows: count('Number of counted rows with this cause.', 3),
+          rows: count('Number of counted rows with this cause; 0 if the cause is not in single rows.', 3),
           first: Type.Optional(Place),
         },
         {
           title: 'ComparisonCause',
           additionalProperties: false,
-          description: 'A cause with its side and first place.',
+          description: 'A cause with its side and, if it is in rows, its first location.',
         },
       ),
       {

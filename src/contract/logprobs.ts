@@ -21,7 +21,8 @@ const FlatBytes = Type.Object(
 const LogprobEntries = nestedArrayOr('LogprobEntries', [
   Type.String({
     ...BASE64,
-    description: 'Little-endian float32 of one axis as base64 text alone, or as a bin in MessagePack.',
+    description:
+      'A tensor with one axis, as the bytes of little-endian float32: base64 text in JSON, a bin in MessagePack.',
   }),
 ]);
 
@@ -40,12 +41,12 @@ export const LogprobRequest = Type.Object(
   {
     old: logprobs(
       'OldLogprobs',
-      'Log-probabilities of the tokens under the sampler, in nats, of shape (N,), or (B, T) with one sequence per row. Plain numbers are float64. Those of counted tokens must be finite and at most 0; values up to 0.01 are accepted as rounding errors. verl calls them `rollout_log_probs`.',
+      'Log-probabilities of the tokens under the sampler, in nats, of shape (N,), or (B, T) with one sequence per row. Numbers without a dtype are float64. The values of counted tokens must be finite and at most 0.01: rounding may lift a value slightly above 0. verl calls this tensor `rollout_log_probs`.',
       [[-0.5, -1.25, -2, -0.125]],
     ),
     new: logprobs(
       'NewLogprobs',
-      'Log-probabilities of the same tokens under the trainer, in nats, in the shape of `old`. verl calls them `old_log_probs`.',
+      'Log-probabilities of the same tokens under the trainer, in nats, in the shape of `old` and with the same rules. verl calls this tensor `old_log_probs`.',
       [[-0.5, -1.5, -2, -0.25]],
     ),
     input_mask: Type.Optional(
@@ -61,7 +62,7 @@ export const LogprobRequest = Type.Object(
       requestTensor({
         title: 'SequenceLengths',
         kind: 'Any',
-        description: `Lengths of the sequences that the tokens of shape (N,) fill in order: integers of shape (S,) with the sum N. Default: one sequence. There may be ${MOST_SEQUENCES} sequences.`,
+        description: `Lengths of consecutive sequences: integers of shape (S,) whose sum is N, for tokens of shape (N,). At most ${MOST_SEQUENCES} sequences. Default: one sequence. Rejected for tokens of shape (B, T), whose rows are the sequences.`,
         examples: [[3, 1]],
         entries: segmentEntries,
       }),
@@ -95,7 +96,8 @@ const Sequence = Type.Object(
   {
     title: 'SequenceComparison',
     additionalProperties: false,
-    description: 'A sequence. Without counted tokens its values are null, and it enters no mean.',
+    description:
+      'A sequence. Without counted tokens, `tokens` is 0, the other numbers are null, and means over sequences leave the sequence out.',
   },
 );
 
@@ -160,7 +162,7 @@ export const LogprobComparison = Type.Object(
     title: 'LogprobComparison',
     additionalProperties: false,
     description:
-      'The comparison over the n counted tokens, with r = new − old and ρ = e^r of each token. Nothing is clamped or truncated: a value that overflows float64 is Infinity. Without counted tokens, all values are null.',
+      'The comparison over the n counted tokens, with r = new − old and ρ = e^r of each token. Nothing is clamped or truncated: a value that overflows float64 is Infinity. Without counted tokens, all numbers are null, except the numbers in `tokens`.',
   },
 );
 

@@ -84,7 +84,7 @@ const declaredTensors = (title: string, names: string[], description: string) =>
     Type.Object(
       {
         name: Type.Enum(names, { description: 'Name of the tensor.', examples: [names[0]] }),
-        datatype: datatype('Its usual datatype; others are converted.'),
+        datatype: datatype('Usual datatype of the tensor. Other datatypes are converted.'),
         shape: declaredShape,
       },
       { title, additionalProperties: false, description: 'A tensor.' },
@@ -101,7 +101,7 @@ export const ModelMetadata = Type.Object(
     inputs: declaredTensors(
       'DeclaredInput',
       INPUT_NAMES,
-      'The inputs. The protocol states only one datatype and one rank per tensor. Logits and a reference may also be FP16, BF16, FP32 or FP64, and have any number of leading axes. Other inputs may have any datatype. The configuration says which are optional.',
+      'The inputs. The protocol states only one datatype and one rank per tensor. Logits and a reference may also be FP16, BF16, FP32 or FP64, and have any number of leading axes. Other inputs may have any datatype. The configuration says which inputs are optional.',
     ),
     outputs: declaredTensors('DeclaredOutput', OUTPUT_NAMES, 'The possible outputs.'),
   },

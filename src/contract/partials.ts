@@ -26,7 +26,7 @@ export const PartialRequest = Type.Object(
     title: 'PartialRequest',
     additionalProperties: false,
     description:
-      'A shard of a batch. `logits` has the columns of the shard. `label` is the same on all ranks; class probabilities have only the columns of the shard. `weight` covers the columns of the shard, or the whole vocabulary.',
+      'A shard of the vocabulary, for the rows of a batch. `logits` has the columns of the shard. `label` is the same on all ranks; class probabilities have only the columns of the shard. `weight` covers the columns of the shard, or the whole vocabulary.',
     examples: [{ vocab_start: 3, vocab_size: 6, logits: [[1, 2, 3]], label: [2] }],
   },
 );
@@ -64,7 +64,7 @@ export const CombineRequest = Type.Object(
     title: 'CombineRequest',
     additionalProperties: false,
     description:
-      'Partials to merge. `options` overrides the options of the partials: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite` and `parallel_config.data_parallel` always; `label_smoothing`, `outputs` and `metrics` only when the partials hold the required data.',
+      'Partials to merge. `options` overrides options of the partials. These can always change: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite` and `parallel_config.data_parallel`. These can change only when the partials hold the required data: `label_smoothing`, `check_for_nan_in_loss_and_grad`, `outputs` and `metrics`.',
     examples: [{ partials: examplePartials(PARTIAL_VERSION), options: { reduction: 'sum' } }],
   },
 );

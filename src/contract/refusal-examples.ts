@@ -13,15 +13,18 @@ export interface RefusalExample {
 export const INSTANCE = 'urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2';
 
 const EXAMPLES: readonly RefusalExample[] = [
-  { code: 'malformed_body', detail: 'the body is no JSON: it ends within a string' },
+  { code: 'malformed_body', detail: 'the body is not JSON: the string at byte 12 does not end' },
   {
     code: 'unauthorized',
     detail:
       'the request has no key, expected a key with the scope evaluate as `Authorization: Bearer KEY` or `X-API-Key: KEY`',
   },
-  { code: 'forbidden', detail: 'the request requires the scope evaluate, but the key dashboard has only read' },
+  {
+    code: 'forbidden',
+    detail: 'the request requires the scope evaluate, but the key dashboard has only the scopes [read]',
+  },
   { code: 'not_found', detail: 'there is no run char-lm' },
-  { code: 'method_not_allowed', detail: '/v1/info has no PUT, expected GET or HEAD' },
+  { code: 'method_not_allowed', detail: '/v1/info does not have the method PUT, expected GET or HEAD' },
   {
     code: 'not_acceptable',
     detail:
@@ -34,7 +37,7 @@ const EXAMPLES: readonly RefusalExample[] = [
   {
     code: 'conflict',
     detail:
-      'micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0, is recorded with different content; a trainer that resumes must increment attempt',
+      'micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0: different content, or a different value of a scalar, is already recorded; a trainer that resumes must increment attempt',
   },
   { code: 'body_too_large', detail: 'the body has more than 4294967296 bytes, the maximum of this service' },
   { code: 'unsupported_media_type', detail: 'Content-Type is text/plain, expected one of application/json' },

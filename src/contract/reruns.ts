@@ -50,22 +50,22 @@ const Rerun = Type.Object(
       Type.Object(
         {
           attempt: count('Attempt of the trainer.', 1),
-          device: device('Device that computed it, as the trainer named it.'),
+          device: device('Device that computed this result, as the trainer named it.'),
           loss: numberOrNonFinite('numerator / denominator.', 1.93),
         },
         { title: 'RerunAttempt', additionalProperties: false, description: 'A result of the micro-batch.' },
       ),
       { description: 'Results in the order of their attempts, the last 32.', examples: [[]] },
     ),
-    same_bits: Type.Boolean({ description: 'True where all results are the same in every bit.', examples: [false] }),
+    same_bits: Type.Boolean({ description: 'True when all results have the same bits.', examples: [false] }),
     same_labels: sameLabels,
     relative_difference: numberOrNonFinite(
-      '(loss − first) / |first|, for the loss that is farthest from the loss of the first attempt.',
+      '(loss − first) / |first|. `first` is the loss of the first attempt, and `loss` is the loss that is farthest from it.',
       1.2e-7,
     ),
     first_differing_row: Type.Optional(
       count(
-        'First row whose loss differs between the first attempt and the next one that differs from it; absent when row losses are not stored.',
+        'First row that has different losses in the first attempt and in the next attempt with another result. Absent when no row differs, or row losses are not stored.',
         17,
       ),
     ),
@@ -121,7 +121,10 @@ const Place = (description: string) =>
 
 export const RunComparison = Type.Object(
   {
-    same: count('Number of bit-identical micro-batches before the first difference.', 1024),
+    same: count(
+      'Number of micro-batches with identical bits in both runs, from `cursor` to the first difference.',
+      1024,
+    ),
     difference: Type.Optional(
       Type.Object(
         {
@@ -152,8 +155,12 @@ export const RunComparison = Type.Object(
         { title: 'RunDifference', additionalProperties: false, description: 'The first micro-batch that differs.' },
       ),
     ),
-    only_here: Place('First micro-batch that the other run lacks, before the end of both.'),
-    only_there: Place('First micro-batch that this run lacks, before the end of both.'),
+    only_here: Place(
+      'First micro-batch that only this run has. Micro-batches after the end of the other run are not compared.',
+    ),
+    only_there: Place(
+      'First micro-batch that only the other run has. Micro-batches after the end of this run are not compared.',
+    ),
     next: Type.Optional(
       Type.String({
         pattern: PLACE_PATTERN,

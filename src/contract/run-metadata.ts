@@ -72,7 +72,7 @@ export const Tags = Type.Array(Tag, {
 export const Notes = Type.String({
   maxLength: MOST_NOTES,
   pattern: String.raw`^[^\x00]*$`,
-  description: 'Notes of people, as plain text.',
+  description: 'Notes on the run, as plain text.',
   examples: ['The learning rate of the second half was too high.'],
 });
 

@@ -55,7 +55,7 @@ export const RecordQuery = object(
     attempt: integer(
       0,
       MOST_ATTEMPT,
-      'Attempt of the trainer, incremented when it resumes from a checkpoint. A step consists of the batches of its highest attempt, and later steps of lower attempts are no longer part of the run.',
+      'Attempt of the trainer, incremented when it resumes from a checkpoint. A step consists of the batches of its highest attempt. From its first step on, an attempt supersedes all steps of lower attempts.',
       0,
       { default: 0 },
     ),
@@ -85,7 +85,7 @@ export const RunsQuery = object(
         {
           maxItems: MOST_FILTERS,
           description:
-            'Only runs with this label, as `name=value`; repeated for several labels, which must all match. A number may be written in any way: `lr=1e-4` is `lr=0.0001`.',
+            'Only runs with this label, as `name=value`. To require several labels, repeat the parameter. Numbers match by value: `lr=1e-4` finds `lr=0.0001`.',
           examples: [['model=gpt-1b']],
         },
       ),
@@ -93,7 +93,7 @@ export const RunsQuery = object(
     tag: Type.Optional(
       Type.Array(Tag, {
         maxItems: MOST_FILTERS,
-        description: 'Only runs with this tag; repeated for several tags, which must all match.',
+        description: 'Only runs with this tag. To require several tags, repeat the parameter.',
         examples: [['baseline']],
       }),
     ),
@@ -105,7 +105,7 @@ export const RunsQuery = object(
     sort: Type.Enum([...SORTS], {
       default: 'newest',
       description:
-        '`newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.',
+        'Order of the runs. `newest`: the last created run first. `oldest`: the first created run first. `name`: by name, in the order of code points. `updated`: the run with the latest recording first.',
       examples: ['updated'],
     }),
     limit: integer(1, 200, 'Maximum number of runs.', 50, { default: 50 }),
@@ -113,7 +113,7 @@ export const RunsQuery = object(
       Type.String({
         pattern: CURSOR_PATTERN,
         description:
-          '`next` of the previous page. Send the same search, filters and `sort`; a cursor is invalid with others.',
+          '`next` of the previous page. Send it with the same search, filters and `sort`. With a different query, the cursor is invalid.',
         examples: ['17'],
       }),
     ),
@@ -129,7 +129,7 @@ export const StepsQuery = object(
       integer(
         4,
         20_000,
-        'Maximum number of steps, selected to show the shape of the curve: the first and last step of the range, the non-finite steps, and the smallest and largest loss of each bucket of equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of each group of them are returned.',
+        'Maximum number of steps, selected to show the shape of the curve. The first and the last step of the range, and the non-finite steps, are selected. The finite steps are divided into buckets of equal size; the steps with the smallest and the largest loss of each bucket are selected. If not all non-finite steps fit, they are divided into groups of equal size, and the first and the last step of each group are selected.',
         1000,
       ),
     ),
@@ -143,7 +143,7 @@ export const StepsQuery = object(
       integer(
         0,
         MOST_ATTEMPT,
-        `Attempt whose steps are returned, including superseded steps. Spikes are judged by the earlier steps of the same attempt. The answer has at most ${MOST_ATTEMPT_STEPS} steps, whatever \`limit\` and \`max_points\` are; the buckets of \`max_points\` have equally many steps. Default: the curve of the run.`,
+        `Attempt whose steps are returned, including superseded steps. Spikes are judged by the earlier steps of the same attempt. The answer has at most ${MOST_ATTEMPT_STEPS} steps, whatever \`limit\` and \`max_points\` are. \`max_points\` then selects steps by the rule for scalars. Default: the curve of the run.`,
         0,
       ),
     ),
@@ -180,7 +180,8 @@ export const ExportQuery = object(
     }),
     of: Type.Enum(['steps', 'batches', 'scalars'], {
       default: 'steps',
-      description: 'Steps, their micro-batches, or scalars: a line for each name, step and rank.',
+      description:
+        'Rows of the export. `steps`: one per step. `batches`: one per micro-batch. `scalars`: one per name, step and rank.',
       examples: ['steps'],
     }),
   },
@@ -213,7 +214,7 @@ export const RunSummary = object(
     }),
     state: Type.Enum([...STATES], {
       description:
-        '`running`, `finished` or `failed`: the state that the trainer last reported. A later recording sets it to `running` again. `crashed`: the trainer reported `running`, but nothing was recorded for 30 minutes. Without a reported state, a run is `running` while its `status` is `active`, and `idle` otherwise.',
+        '`running`, `finished` or `failed`: the state that the trainer last reported. A recording more than a minute after a reported end makes the run `running` again. `crashed`: the run was `running`, but nothing was recorded or reported for 30 minutes. Without a reported state, a run is `running` while its `status` is `active`, and `idle` otherwise.',
       examples: ['running'],
     }),
     notes: Notes,
@@ -255,9 +256,13 @@ export const RunList = object(
         examples: ['17'],
       }),
     ),
-    total: Type.Optional(count('Runs that match, on all pages; on the first page only.', 120)),
-    active: Type.Optional(count('Matching runs whose `status` is `active`; on the first page only.', 3)),
-    non_finite: Type.Optional(count('Matching runs with non-finite steps; on the first page only.', 1)),
+    total: Type.Optional(count('Number of matching runs on all pages. Only the first page has this field.', 120)),
+    active: Type.Optional(
+      count('Number of matching runs on all pages whose `status` is `active`. Only the first page has this field.', 3),
+    ),
+    non_finite: Type.Optional(
+      count('Number of matching runs on all pages with non-finite steps. Only the first page has this field.', 1),
+    ),
   },
   'A page of runs.',
   'RunList',
@@ -329,7 +334,10 @@ const MicroBatch = object(
     numerator: numberOrNonFinite('Σ m·ℓ.', 1976.32),
     denominator: numberOrNonFinite('D.', 1024),
     device: Type.Optional(
-      Type.String({ description: 'Device that computed it, as the trainer named it.', examples: ['node-3/cuda:1'] }),
+      Type.String({
+        description: 'Device that computed the micro-batch, as the trainer named it.',
+        examples: ['node-3/cuda:1'],
+      }),
     ),
     recorded_at: time('Time of the recording.'),
     diagnostics: recordedDiagnostics(
@@ -373,7 +381,9 @@ export const StepDetail = object(
         examples: [[]],
       }),
     ),
-    batches: Type.Optional(count('Micro-batches of the step, including other pages; on the first page only.', 32)),
+    batches: Type.Optional(
+      count('Number of micro-batches of the step, on all pages. Only the first page has this field.', 32),
+    ),
     rank_details: Type.Array(RankDetail, {
       description:
         'Ranks in their order, with the micro-batches of this page. A rank without micro-batches on this page is left out.',
@@ -398,14 +408,16 @@ export const RecordRequest = Type.Object(
   {
     ...Type.Partial(Type.Object({ logits, label, input_mask, weight, segments, bytes, words, options })).properties,
     numerator: Type.Optional(numberOrNonFinite('Σ m·ℓ, from a trainer that computes its own loss.', 1976.32)),
-    denominator: Type.Optional(numberOrNonFinite('D, the denominator that belongs to `numerator`.', 1024)),
+    denominator: Type.Optional(
+      numberOrNonFinite('D, the denominator that belongs to `numerator`. Not negative.', 1024),
+    ),
     ...besides,
   },
   {
     title: 'RecordRequest',
     additionalProperties: false,
     description:
-      'The request of `/v1/cross-entropy`, which is evaluated and recorded; or only `numerator` and `denominator`, from a trainer that computes its own loss.',
+      'A micro-batch to record, in one of two forms. The fields of `/v1/cross-entropy`: the service evaluates them. Or a pair, `numerator` and `denominator`, from a trainer that computes its own loss. Both forms accept `scalars`, `device` and `declared_loss`.',
     examples: [{ numerator: 1976.32, denominator: 1024 }],
   },
 );
@@ -424,7 +436,7 @@ export const Recording = Type.Object(
   {
     title: 'Recording',
     additionalProperties: false,
-    description: 'The evaluation; for a pair, its loss and its verdict.',
+    description: 'The evaluation. For a pair of `numerator` and `denominator`: its loss and its verdict.',
   },
 );
 

@@ -1,7 +1,7 @@
 import { bytesBody } from './content.ts';
 
 const FIELDS =
-  'the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library sorts tensors by width, then by name, and so puts narrower labels and masks after the logits.';
+  'the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library writes wide dtypes first, so labels and masks that are narrower than the logits come after them.';
 
 /** A batch as a file. */
 export const SafetensorsBatch = bytesBody('SafetensorsBatch', `A safetensors file with ${FIELDS}`);
@@ -9,7 +9,7 @@ export const SafetensorsBatch = bytesBody('SafetensorsBatch', `A safetensors fil
 /** A shard as a file. */
 export const SafetensorsShard = bytesBody(
   'SafetensorsShard',
-  `A safetensors file with ${FIELDS} \`vocab_start\` and \`vocab_size\` are JSON numbers in \`__metadata__\`, by their names.`,
+  `A safetensors file with ${FIELDS} \`__metadata__.vocab_start\` and \`__metadata__.vocab_size\` are numbers as JSON text.`,
 );
 
 /** An evaluation as a file. */
@@ -21,7 +21,7 @@ export const SafetensorsEvaluation = bytesBody(
 /** A partial as a file. */
 export const SafetensorsPartial = bytesBody(
   'SafetensorsPartial',
-  'A safetensors file with the tensors of the partial by their names, those of `columns` as `columns/…`, and everything else as JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not accept this format: use JSON or MessagePack.',
+  'A safetensors file. Tensors of the partial have their own names; the tensors in `columns` have the prefix `columns/`. Everything else is JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not accept this format: use JSON or MessagePack.',
 );
 
 /** Two sets of logits as a file. */

@@ -33,7 +33,7 @@ const sizeOf = (title: string, what: string, metrics: string) =>
     requestTensor({
       title,
       kind: 'Any',
-      description: `Number of ${what} of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), which are summed. Required by ${metrics}.`,
+      description: `Number of ${what} of the scored texts, finite and not negative: one number for the whole batch, or numbers of shape (S,), one for each sequence. The service uses only their sum. Required by ${metrics}.`,
       examples: [[5, 3]],
       entries: sizeEntries,
     }),
@@ -47,7 +47,8 @@ export const textSizes = {
 
 const tokens = count('Counted rows.', 2);
 
-const EMPTY = 'Without counted rows its other values are null, and it enters no mean.';
+const EMPTY =
+  'Without counted rows, `tokens` is 0, the other numbers are null, and means over sequences leave the sequence out.';
 
 /** A sequence of a cross-entropy. */
 export const SequenceEvaluation = Type.Object(
@@ -83,7 +84,7 @@ const ofSide = (name: 'logits' | 'reference') =>
     {
       title: name === 'logits' ? 'SequenceOfLogits' : 'SequenceOfReference',
       additionalProperties: false,
-      description: `The labels under \`${name}\`; with labels only.`,
+      description: `Values of the labels under \`${name}\`. Present only with labels.`,
     },
   );
 
@@ -108,7 +109,8 @@ export const ComparedSequence = Type.Object(
 export const comparedSequences = Type.Optional(
   Type.Array(ComparedSequence, {
     maxItems: MOST_SEQUENCES,
-    description: 'Every sequence, in order; only when `options.outputs` has `sequences`.',
+    description:
+      'Every sequence, in order. Present when `options.outputs` has `sequences`. In the result of a comparison job: present for a file with segments.',
     examples: [[{ tokens: 2, numerator: 0.0042, denominator: 2, mean: 0.0021 }]],
   }),
 );

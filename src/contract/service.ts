@@ -70,7 +70,10 @@ export const Info = Type.Object(
     dtypes: Type.Object(
       {
         logits: Type.Array(Type.String(), { description: 'dtypes of logits.', examples: [[...FLOAT_DTYPES]] }),
-        label: Type.Array(Type.String(), { description: 'dtypes of class indices.', examples: [[...IntegerDTypes]] }),
+        label: Type.Array(Type.String(), {
+          description: 'dtypes of labels: integers are class indices, floating point is class probabilities.',
+          examples: [[...IntegerDTypes, ...FLOAT_DTYPES]],
+        }),
       },
       { additionalProperties: false, description: 'Element types by tensor.' },
     ),

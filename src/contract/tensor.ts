@@ -77,7 +77,7 @@ function arrayTensor(kind: TensorKind) {
       title: `${kind}TensorArray`,
       additionalProperties: false,
       description:
-        'A tensor as an array. The default dtype is float32; int64 for a label of whole numbers, unless the label is shaped like the logits. The default shape is that of the nested array. `null` in floating-point logits and labels is NaN.',
+        'A tensor as an array. The default dtype depends on the field. It is int64 for whole numbers in `label`, `segments` and `indices`; float64 for `old`, `new`, `logprobs`, `bytes` and `words`; and float32 otherwise. Whole numbers without a dtype in a label that is shaped like the logits are class probabilities. The default shape is the shape of the nested array. `null` in floating-point logits and labels is NaN.',
     },
   );
 }
@@ -90,7 +90,7 @@ const FileTensor = Type.Object(
         'Path of a safetensors file below `LOSSMETER_DATA_DIR`, or `s3://bucket/key` for an object of a bucket of `LOSSMETER_S3_BUCKETS`.',
       examples: ['step-100.safetensors'],
     }),
-    tensor: Type.String({ description: 'Name of the tensor in it.', examples: ['logits'] }),
+    tensor: Type.String({ description: 'Name of the tensor in the file.', examples: ['logits'] }),
   },
   {
     title: 'TensorFile',
@@ -147,7 +147,7 @@ export const ReplyTensor = Type.Unsafe<Tensor>(
       title: 'Tensor',
       additionalProperties: false,
       description:
-        'A tensor. In MessagePack, an array of msgpack-numpy when the logits were one; bfloat16, which NumPy lacks, is returned as its bits.',
+        'A tensor. If a MessagePack request sends the logits as an array of msgpack-numpy, a MessagePack answer has such arrays too. Such an array holds bfloat16 as its bits, because NumPy lacks this dtype.',
     },
   ),
 );

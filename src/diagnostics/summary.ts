@@ -32,7 +32,7 @@ export function summarize(
   const outOfRange = labels?.out_of_range ?? 0;
   const clauses = [
     verdict === 'non_finite' ? found : `the loss is finite${found === '' ? '' : `, though ${found}`}`,
-    ...(leftOut > 0 ? [`${count(leftOut, 'row')} left out with non-finite values, which do not count`] : []),
+    ...(leftOut > 0 ? [`non-finite values in ${count(leftOut, 'left-out row')} do not affect the loss`] : []),
     ...(nulls > 0 ? [`${count(nulls, 'null')} read as NaN`] : []),
     ...(outOfRange > 0 ? [`${count(outOfRange, 'label')} out of range, counted with loss 0`] : []),
     ...[float16?.hint, float8?.hint].filter((hint) => hint !== undefined),

@@ -64,7 +64,7 @@ export class DataDirectory {
 }
 
 function forbidden({ field, key, example }: NamePlace, what: string): LossmeterError {
-  const detail = `${what}: expected the path of a file below it, such as "${example}"`;
+  const detail = `${what}: expected a path below the data directory, such as "${example}"`;
   return refuse('file_forbidden', placeIn(field, key), detail);
 }
 
@@ -74,11 +74,10 @@ function forbidden({ field, key, example }: NamePlace, what: string): LossmeterE
  */
 function requireInnerName(place: NamePlace, name: string): void {
   const shown = showValue(name);
-  if (name === '') throw forbidden(place, `the file of ${place.field} is ""`);
-  if (name.includes('\0')) throw forbidden(place, `${shown} holds a NUL character`);
-  if (isAbsolute(name)) throw forbidden(place, `${shown} is an absolute path, files stand in the data directory`);
-  if (name.split(/[\\/]/).includes('..'))
-    throw forbidden(place, `${shown} holds .., files stand in the data directory`);
+  if (name === '') throw forbidden(place, `the name of the file of ${place.field} is empty`);
+  if (name.includes('\0')) throw forbidden(place, `${shown} contains a NUL character`);
+  if (isAbsolute(name)) throw forbidden(place, `${shown} is an absolute path`);
+  if (name.split(/[\\/]/).includes('..')) throw forbidden(place, `${shown} contains ".."`);
 }
 
 /**

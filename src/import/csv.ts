@@ -163,7 +163,9 @@ class Columns {
     }
     if (!this.#fields.has('step')) throw new Error(missingColumn('step', 'step', trimmed));
     if (this.#fields.has('numerator') !== this.#fields.has('denominator')) {
-      throw new Error('the columns numerator and denominator come together');
+      throw new Error(
+        `the file has the column ${this.#fields.has('numerator') ? 'numerator' : 'denominator'} only, expected numerator and denominator, or neither`,
+      );
     }
     const used = new Set(this.#fields.values());
     trimmed.forEach((name, column) => {

@@ -51,7 +51,10 @@ class MegatronLog implements Stream {
     const training = TRAINING.exec(line);
     if (training !== null) {
       const step = readCount(training[1]!);
-      if (step === undefined) return [{ at, refused: `the iteration is ${training[1]}` }];
+      if (step === undefined)
+        return [
+          { at, refused: `the iteration is ${training[1]}, expected an integer of at most ${Number.MAX_SAFE_INTEGER}` },
+        ];
       return [{ at, item: this.#trainingItem(step, training[2]!) }];
     }
     const validation = VALIDATION.exec(line);
@@ -89,7 +92,10 @@ class MegatronLog implements Stream {
 
   #validationItems([, name, iteration, set, text]: RegExpExecArray, at: number): Entry[] {
     const step = readCount(iteration!);
-    if (step === undefined) return [{ at, refused: `the iteration is ${iteration}` }];
+    if (step === undefined)
+      return [
+        { at, refused: `the iteration is ${iteration}, expected an integer of at most ${Number.MAX_SAFE_INTEGER}` },
+      ];
     // A test after the training is `iteration 100 on test set`.
     const part = /on (\w+) set/.exec(set!)?.[1];
     const suffix = part === undefined || part === 'validation' ? name! : part;

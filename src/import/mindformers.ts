@@ -64,7 +64,11 @@ class MindFormersLog implements Stream {
 
   #training([, epoch, step, steps, text]: RegExpExecArray, at: number): Entry {
     const global = globalStep(epoch!, step!, steps!);
-    if (global === undefined) return { at, refused: `the step is ${step} of epoch ${epoch}` };
+    if (global === undefined)
+      return {
+        at,
+        refused: `the step is ${step} of epoch ${epoch}, expected an epoch of at least 1, and a step that float64 represents exactly`,
+      };
     const fields = fieldsOf(text!);
     const numerator = fields.get(this.#loss);
     fields.delete(this.#loss);

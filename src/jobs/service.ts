@@ -73,7 +73,10 @@ export class JobService {
     const job = await this.require(id);
     const total = job.state === 'succeeded' ? await this.store.total(id) : undefined;
     if (total !== undefined) return { job, total };
-    throw new LossmeterError('job_state', `job ${id} is ${job.state}: only a job that is succeeded has a result`);
+    throw new LossmeterError(
+      'job_state',
+      `the state of job ${id} is ${job.state}, expected succeeded: other jobs have no result`,
+    );
   }
 }
 
@@ -82,7 +85,7 @@ function requireChange(id: number, change: StateChange, what: string, allowed: s
   if (change.changed) return change.job;
   throw new LossmeterError(
     'job_state',
-    `job ${id} is ${change.job.state}: only a job that is ${allowed} can be ${what}`,
+    `the state of job ${id} is ${change.job.state}, expected ${allowed}: the job cannot be ${what}`,
   );
 }
 

@@ -77,7 +77,10 @@ export async function changeKeyFile(path: string, change: (entries: KeyEntry[]) 
   // Creates the new file before reading the old one, so that two simultaneous changes cannot overwrite each other.
   const file = await open(next, 'wx', NEW_FILE_MODE).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
-    throw new Error(`${next} is there: the file is being changed. If nothing does, remove it`, { cause: error });
+    throw new Error(
+      `${next} exists, so the file is being changed by another command. If no other command is running, remove ${next}`,
+      { cause: error },
+    );
   });
   try {
     const entries = change(present === undefined ? [] : await readKeyFile(target));

@@ -67,7 +67,12 @@ const OPTION_RULES: { readonly [Name in keyof Options]-?: OptionRule<NonNullable
     isSummed: false,
     afterPartials: 'any',
     refusedOverShards({ model_parallel: shards }) {
-      return shards > 1 ? { what: `${shards} shards`, reason: 'the logits are one of the shards already' } : undefined;
+      return shards > 1
+        ? {
+            what: `${shards} shards`,
+            reason: 'the vocabulary is already divided into shards, expected model_parallel 1',
+          }
+        : undefined;
     },
   },
   on_non_finite: { changesLoss: false, afterPartials: 'any' },
@@ -165,7 +170,7 @@ export function requireChangeable(options: Options, made: Options): void {
     namesWhere(({ afterPartials }) => afterPartials === 'fewer').find((one) => needsMore(options[one], made[one]));
   if (name === undefined) return;
   const shown = (value: unknown): string => (value === undefined ? 'not set' : showValue(value));
-  const detail = `options.${name} is ${shown(options[name])}, but the partials were made with ${shown(made[name])}: ask for it when they are made`;
+  const detail = `options.${name} is ${shown(options[name])}, but the partials were made with ${shown(made[name])}: set options.${name} in the requests that make the partials`;
   throw refuse('invalid_option', `/options/${name}`, detail);
 }
 

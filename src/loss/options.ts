@@ -52,13 +52,13 @@ export const Options = Type.Object(
     reduction: Type.Enum(['mean', 'sum', 'none'], {
       default: 'mean',
       description:
-        'Reduction of the row losses to one. `mean`: N / D + Z / D_z, with the denominators of `semantics`. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²) are returned as `outputs.per_token_loss`, 0 for rows that are not counted.',
+        'Reduction of the row losses to one. `mean`: N / D + Z / D_z, with D_z = Σ m over counted rows, and D and D_z changed by `semantics`. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²) are returned as `outputs.per_token_loss`, 0 for rows that are not counted.',
       examples: ['sum'],
     }),
     ignore_index: Type.Union([LabelValue, Type.Array(LabelValue, { maxItems: 1024 })], {
       default: -100,
       description:
-        'Label, or labels, whose rows are left out. Takes precedence over `invalid_label`. An empty list ignores nothing. Rejected with class probabilities.',
+        'Label, or labels, whose rows are left out, even if the label is not in [0, C). An empty list ignores nothing. Rejected with class probabilities.',
       examples: [-100, [-100, 0]],
     }),
     label_smoothing: Type.Number({
@@ -100,7 +100,7 @@ export const Options = Type.Object(
       minimum: -MAX_RANK,
       maximum: MAX_RANK - 1,
       description:
-        'Axis of the classes in the logits; a negative number counts from the end. PyTorch uses axis 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows follow the other axes in their order, and `shift` applies along the last of them. When the class axis is not the last axis, that axis and all later ones are buffered in memory: (C, …) of (N, C, …).',
+        'Axis of the classes in the logits; a negative number counts from the end. PyTorch uses axis 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows follow the other axes in their order, and `shift` applies along the last of them. When the class axis is not the last axis, the service buffers that axis and all later axes: for logits of shape (N, C, …), blocks of shape (C, …).',
       examples: [1],
     }),
     shift: Type.Integer({
@@ -181,7 +181,7 @@ export const Options = Type.Object(
       maxItems: OUTPUTS.length,
       uniqueItems: true,
       description:
-        'Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂(N + Z)/∂logits. With s = softmax(x) and the denominators of `semantics`, the gradient for class indices is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c. For class probabilities, the first term is (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c]. `softcap` multiplies the gradient by 1 − tanh², and `logit_scale` by its value. The gradient is 0 for rows that are not counted, and for invalid labels with `invalid_label: "zero_loss"`. ' +
+        'Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂(N + Z)/∂logits. With s = softmax(x), W = Σ_c w_c and the denominators of `semantics`, the gradient for class indices is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c. For class probabilities, the first term is (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c]. `softcap` multiplies the gradient by 1 − tanh², and `logit_scale` by its value. The gradient is 0 for rows that are not counted, and for invalid labels with `invalid_label: "zero_loss"`. ' +
         describe(STATISTIC_OUTPUTS),
       examples: [['per_token_loss']],
     }),

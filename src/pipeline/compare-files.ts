@@ -126,8 +126,8 @@ async function referenceOf(
   if (name !== undefined) return other.tensor('reference', name);
   const detail =
     path === undefined
-      ? 'the file has no tensor "reference": name the file of the reference with --reference'
-      : `${path} has neither a tensor "reference" nor "logits": --tensor reference=NAME takes one of another name`;
+      ? 'the file has no tensor "reference": name the file of the reference with --reference (in a job: "reference")'
+      : `${path} has neither a tensor "reference" nor a tensor "logits"; if the tensor has another name, set --tensor reference=NAME (in a job: "tensors": {"reference": NAME})`;
   throw refuse('missing_field', '/reference', detail);
 }
 
@@ -238,7 +238,9 @@ function requireSameKind(a: ComparedFile, b: ComparedFile): void {
   const invalid = (detail: string): LossmeterError => new LossmeterError('invalid_option', detail);
   if (differing !== undefined) {
     const [one, other] = [a, b].map(({ plan }) => JSON.stringify(plan.options[differing]));
-    throw invalid(`${differing} is ${one} in ${a.file}, and ${other} in ${b.file}: give it for all of them`);
+    throw invalid(
+      `the option ${differing} is ${one} in ${a.file}, and ${other} in ${b.file}: set it for all files with --option (in a job: "options")`,
+    );
   }
   if (a.plan.hasLabel !== b.plan.hasLabel) {
     const [labelled, other] = a.plan.hasLabel ? [a, b] : [b, a];

@@ -111,8 +111,8 @@ function requireTensor(field: 'logits' | 'label', stored: readonly string[], nam
   if (stored.length > some.length) some.push('…');
   const hint =
     meant === undefined
-      ? `; --tensor ${field}=NAME takes one of another name`
-      : `, did you mean --tensor ${field}=${meant}?`;
+      ? `; if the tensor has another name, set --tensor ${field}=NAME (in a job: "tensors": {"${field}": NAME})`
+      : `, did you mean --tensor ${field}=${meant}? (In a job: "tensors": {"${field}": "${meant}"})`;
   const detail = `the field ${field} is missing: the file has the tensors ${some.join(', ') || 'none'}${hint}`;
   throw refuse('missing_field', `/${field}`, detail);
 }
@@ -162,6 +162,6 @@ function requireSameOptions(a: FileEvaluation, b: FileEvaluation): void {
   const difference = differingOption(a.options, b.options, SUMMED_OPTIONS);
   if (difference === undefined) return;
   const { name, one, other } = difference;
-  const detail = `${name} is ${one} in ${a.file}, and ${other} in ${b.file}: give it for all of them`;
+  const detail = `the option ${name} is ${one} in ${a.file}, and ${other} in ${b.file}: set it for all files with --option (in a job: "options")`;
   throw new LossmeterError('invalid_option', detail);
 }

@@ -30,13 +30,13 @@ export function readRename(given: unknown): string {
   if (Value.Check(RunRename, value)) return value.name;
   const { name } = (value ?? {}) as { name?: unknown };
   const fault = typeof name === 'string' ? faultOfRunName(name) : undefined;
-  if (fault !== undefined) throw refuse('invalid_metadata', '/name', `/name ${fault}; came ${showValue(name)}`);
+  if (fault !== undefined) throw refuse('invalid_metadata', '/name', `/name ${fault}; received ${showValue(name)}`);
   throw refusalOf(RunRename, value, given);
 }
 
 /** @param value the given value, shortened */
 function refusalOf(schema: TSchema, value: unknown, given: unknown): LossmeterError {
   const places = Value.Errors(schema, value).map((error) => placeOf(error, schema));
-  const detail = `${places.map((place) => place.detail).join('; ')}; came ${showValue(given)}`;
+  const detail = `${places.map((place) => place.detail).join('; ')}; received ${showValue(given)}`;
   return new LossmeterError('invalid_metadata', detail, places);
 }

@@ -137,11 +137,11 @@ function refusalOf(
   if (outcome === 'conflict') return conflict(key);
   if (outcome === 'over_quota') return overQuota(key.run, creator!);
   if (outcome === 'unexpected') {
-    const detail = `${nameOf(key)}: the rank is not below expected_ranks of the run`;
+    const detail = `${nameOf(key)}: the rank is ${key.rank}, expected a rank below expected_ranks of the run`;
     return new LossmeterError('rank_unexpected', detail);
   }
   if (outcome === 'full') {
-    const detail = `${nameOf(key)}, has scalars with new names: a run has at most ${MOST_SERIES} names`;
+    const detail = `${nameOf(key)}: the scalars have new names, with which the run would exceed ${MOST_SERIES} names, the maximum`;
     return new LossmeterError('too_many_scalars', detail);
   }
   return undefined;
@@ -151,10 +151,13 @@ const nameOf = ({ run, step, rank, microBatch, attempt }: BatchKey): string =>
   `micro-batch ${microBatch} of rank ${rank} at step ${step} of ${run}, attempt ${attempt}`;
 
 function conflict(key: BatchKey): LossmeterError {
-  const detail = `${nameOf(key)}, is recorded with different content, or a scalar with a different value; a trainer that resumes must increment attempt`;
+  const detail = `${nameOf(key)}: different content, or a different value of a scalar, is already recorded; a trainer that resumes must increment attempt`;
   return new LossmeterError('conflict', detail);
 }
 
 function superseded(key: BatchKey): LossmeterError {
-  return new LossmeterError('superseded', `${nameOf(key)}: a later attempt is recorded at that step, or before it`);
+  return new LossmeterError(
+    'superseded',
+    `${nameOf(key)}: a later attempt is recorded at this step, or at an earlier step`,
+  );
 }

@@ -36,11 +36,12 @@ export function formatCursor(query: RunQuery, place: RunPlace): string {
  */
 export function readCursor(query: RunQuery, cursor: string): RunPlace {
   const [, sort = 'newest', digest, key = cursor] = /^(\w+)~(\w+)~(.+)$/.exec(cursor) ?? [];
-  if (sort !== query.sort) throw otherList(cursor, `a list with sort=${sort}, expected one of sort=${query.sort}`);
+  if (sort !== query.sort)
+    throw otherList(cursor, `a list with sort=${sort}, expected the cursor of a list with sort=${query.sort}`);
   if (digest !== (isPlain(query) ? undefined : digestOf(query)))
     throw otherList(cursor, 'a list of another search or with other filters');
   const place = readPlace(query.sort, key);
-  if (place === undefined) throw otherList(cursor, 'no list, expected `next` of the page before');
+  if (place === undefined) throw otherList(cursor, 'no list, expected the value of `next` in the previous page');
   return place;
 }
 

@@ -74,7 +74,7 @@ export const RANK = statistic({
     top5_accuracy: {
       description:
         'target_rank < min(5, C). A row that holds a NaN has no prediction: `accuracy` and `top5_accuracy` count it as a miss',
-      meaning: 'Share of rows whose label is among the first min(5, C).',
+      meaning: 'Share of rows whose label is among the first min(5, C) classes in the order of descending logits.',
       example: 1,
       of: ({ top5 }, weight) => top5.value / weight,
     },

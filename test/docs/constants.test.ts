@@ -17,9 +17,9 @@ function numbersIn(path: string, pattern: RegExp): number[] {
 test('what a spike is', () => {
   const words = numbersIn(
     'docs/diagnostics.md',
-    /median \+ (\d+) · max\(([\d.]+) · MAD, ([\d.]+) · \|median\|\)\n\nof the last (\d+) finite losses .+ With fewer than (\d+) of them/,
+    /the last (\d+) finite losses[\s\S]+?median \+ (\d+) · max\(([\d.]+) · MAD, ([\d.]+) · \|median\|\)[\s\S]+? With fewer than (\d+)\slosses in the window/,
   );
-  const [deviations = 0, toDeviation = 0, floor = 0, window, minimum] = words;
+  const [window, deviations = 0, toDeviation = 0, floor = 0, minimum] = words;
   expect(SPIKE_RULE).toEqual({ deviations, floor, window, minimum });
   // The median absolute deviation of these losses is 1.
   const losses = Array.from({ length: minimum! }, (_, k) => [1, 1, 2, 3, 3][k % 5]!);

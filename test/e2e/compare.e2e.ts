@@ -166,16 +166,20 @@ describe('a file that is named again is counted once, and named on stderr', () =
 
   test.each([
     ['by its name', ['both.safetensors', 'both.safetensors'], 'both.safetensors'],
-    ['by another path', ['both.safetensors', './both.safetensors'], './both.safetensors, which is both.safetensors'],
+    [
+      'by another path',
+      ['both.safetensors', './both.safetensors'],
+      './both.safetensors (the same file as both.safetensors)',
+    ],
     ['by a pattern', ['both.safetensors', 'bot*.safetensors'], 'both.safetensors'],
-    ['by a link', ['both.safetensors', 'linked'], join('linked', 'z.safetensors, which is both.safetensors')],
+    ['by a link', ['both.safetensors', 'linked'], join('linked', 'z.safetensors (the same file as both.safetensors)')],
   ])('%s', (_, files, says) => {
     mkdirSync(join(folder, 'linked'), { recursive: true });
     rmSync(join(folder, 'linked/z.safetensors'), { force: true });
     symlinkSync(join(folder, 'both.safetensors'), join(folder, 'linked/z.safetensors'));
     const { stdout, stderr, status } = compare('--json', ...files);
     expect(status).toBe(0);
-    expect(stderr).toBe(`counted once, though named again: ${says}\n`);
+    expect(stderr).toBe(`these files are named more than once, but are counted once: ${says}\n`);
     expect(JSON.parse(stdout)).toEqual(once);
   });
 
@@ -305,7 +309,10 @@ writeFileSync(join(folder, 'empty.safetensors'), '');
 test.each([
   [[], 'no file is named'],
   [['--reference', BASE, 'parts/0.safetensors'], 'has 504 rows'],
-  [['--reference', BASE, NEAR, 'parts/0.safetensors'], '100 rows of logits follow 504'],
+  [
+    ['--reference', BASE, NEAR, 'parts/0.safetensors'],
+    'the files have at least 604 rows of logits, 100 of them in this file',
+  ],
   [['--reference', 'bases', NEAR], '4 references are named for 1 files'],
   [['--reference', BASE, '--reference', 'base.safetensors', NEAR], 'it must be the only reference'],
   [[NEAR], 'name the file of the reference with --reference'],

@@ -149,15 +149,15 @@ describe('a file that is named again is counted once, and named on stderr', () =
     [
       'by other paths',
       ['./steps/b.safetensors', join(folder, 'steps/b.safetensors')],
-      `${join(folder, 'steps/b.safetensors')}, which is ./steps/b.safetensors`,
+      `${join(folder, 'steps/b.safetensors')} (the same file as ./steps/b.safetensors)`,
     ],
-    ['by a link', ['steps', 'again.safetensors'], 'again.safetensors, which is steps/b.safetensors'],
+    ['by a link', ['steps', 'again.safetensors'], 'again.safetensors (the same file as steps/b.safetensors)'],
   ])('%s', (_, files, says) => {
     rmSync(join(folder, 'again.safetensors'), { force: true });
     symlinkSync(join(folder, 'steps/b.safetensors'), join(folder, 'again.safetensors'));
     const { stdout, stderr, status } = evaluate('--json', ...files);
     expect(status).toBe(0);
-    expect(stderr).toBe(`counted once, though named again: ${says}\n`);
+    expect(stderr).toBe(`these files are named more than once, but are counted once: ${says}\n`);
     const { total, files: found } = JSON.parse(stdout) as Document;
     const names = found.map(({ file }) => file);
     expect(new Set(names).size).toBe(names.length);

@@ -561,7 +561,7 @@ test('a method that a path does not have is refused with those it has', async ()
   expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST']);
   expect(await response.json()).toMatchObject({
     code: 'method_not_allowed',
-    detail: '/v1/cross-entropy has no GET, it has POST',
+    detail: '/v1/cross-entropy does not have the method GET, expected POST',
   });
 });
 

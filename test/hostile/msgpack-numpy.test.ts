@@ -204,7 +204,7 @@ test.each(['logits', 'label'])('bytes of %s that MessagePack has as str are refu
   const body = Buffer.concat([Buffer.of(0x82), packr.pack(other[0]), packr.pack(other[1]), packr.pack(field), tensor]);
   const answer = await service.post(body, { type: MSGPACK });
   expect(answer.status).toBe(422);
-  expect(answer.body.detail).toContain('use_bin_type=False');
+  expect(answer.body.detail).toContain('use_bin_type=True');
 });
 
 test('arrays that wait for the label are held within the bound', async () => {

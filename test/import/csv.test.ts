@@ -77,7 +77,11 @@ test.each([
     { loss: 'entropy' },
     'there is no column entropy, the columns are step, a (--map loss=COLUMN names another)',
   ],
-  ['step,numerator\n1,2\n', {}, 'the columns numerator and denominator come together'],
+  [
+    'step,numerator\n1,2\n',
+    {},
+    'the file has the column numerator only, expected numerator and denominator, or neither',
+  ],
 ])('%j is refused with the missing column', (text, columns, message) => {
   expect(() => parse(csv, [text], { columns })).toThrow(message);
 });

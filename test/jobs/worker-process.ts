@@ -28,7 +28,7 @@ export class WorkerProcess {
 
   /** Number of files that it has evaluated. */
   get done(): number {
-    return this.output.match(/is done after/g)?.length ?? 0;
+    return this.output.match(/: done after/g)?.length ?? 0;
   }
 
   /** @returns the exit code */

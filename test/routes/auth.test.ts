@@ -177,7 +177,7 @@ describe('a refusal says what would do', () => {
   test('with a key of another scope', async () => {
     const { challenge, text } = await call('POST', path, bearer(keys.read));
     expect(challenge).toBe('Bearer realm="lossmeter", error="insufficient_scope", scope="evaluate"');
-    expect(text).toContain('the request requires the scope evaluate, but the key read has only read');
+    expect(text).toContain('the request requires the scope evaluate, but the key read has only the scopes [read]');
   });
 
   test('under /v2 in its own form', async () => {

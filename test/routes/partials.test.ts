@@ -432,7 +432,7 @@ describe('refused', () => {
     const { status, body } = await combined(SMALL, [2], options);
     expect([status, body.code]).toEqual([422, 'invalid_option']);
     expect(body.detail).toContain(says);
-    expect(body.detail).toContain('ask for it when they are made');
+    expect(body.detail).toContain('in the requests that make the partials');
   });
 
   const withColumn =

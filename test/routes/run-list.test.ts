@@ -85,7 +85,7 @@ describe('the list of runs', () => {
     const { next: ofNames } = await list({ sort: 'name', limit: 1 });
     const { next: ofSearch } = await list({ search: 'gpt', limit: 1 });
     for (const [query, says] of [
-      [{ cursor: ofNames! }, 'belongs to a list with sort=name, expected one of sort=newest'],
+      [{ cursor: ofNames! }, 'belongs to a list with sort=name, expected the cursor of a list with sort=newest'],
       [{ cursor: ofNames!, sort: 'name', search: 'gpt' }, 'belongs to a list of another search'],
       [{ cursor: ofSearch! }, 'belongs to a list of another search'],
       [{ cursor: '17', search: 'gpt' }, 'cursor: "17" belongs to a list of another search'],

@@ -204,7 +204,7 @@ describe('attempts', () => {
     expect(metrics).toContain('lossmeter_run_last_loss{run="back"} 2.4');
     const late = await record('back', 31, 0, pair(1, 1));
     expect([late.status, late.body.code]).toEqual([409, 'superseded']);
-    expect(late.body.detail).toContain('a later attempt is recorded at that step, or before it');
+    expect(late.body.detail).toContain('a later attempt is recorded at this step, or at an earlier step');
   });
 });
 

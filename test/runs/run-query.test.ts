@@ -48,7 +48,7 @@ test('searches of the same words share a cursor', () => {
 });
 
 test.each<[string, string, RunSort, string]>([
-  ['17', '', 'name', 'cursor: "17" belongs to a list with sort=newest, expected one of sort=name'],
+  ['17', '', 'name', 'cursor: "17" belongs to a list with sort=newest, expected the cursor of a list with sort=name'],
   ['17', 'gpt', 'newest', 'cursor: "17" belongs to a list of another search'],
   [formatCursor({ search: 'gpt', sort: 'newest' }, [17]), '', 'newest', 'belongs to a list of another search'],
   [formatCursor({ search: 'gpt', sort: 'oldest' }, [17]), 'gpt-2', 'oldest', 'belongs to a list of another search'],
@@ -56,10 +56,15 @@ test.each<[string, string, RunSort, string]>([
     formatCursor({ search: '', sort: 'updated' }, [5, 17]),
     '',
     'oldest',
-    'with sort=updated, expected one of sort=oldest',
+    'with sort=updated, expected the cursor of a list with sort=oldest',
   ],
   [formatCursor({ search: '', sort: 'updated' }, [5, 17]).slice(0, -3), '', 'updated', 'belongs to no list'],
-  [formatCursor({ search: '', sort: 'oldest' }, ['x.y']), '', 'oldest', 'expected `next` of the page before'],
+  [
+    formatCursor({ search: '', sort: 'oldest' }, ['x.y']),
+    '',
+    'oldest',
+    'expected the value of `next` in the previous page',
+  ],
 ])('the cursor %s of another list is refused for the search “%s” and the order %s', (cursor, search, sort, says) => {
   expect(() => readCursor({ search, sort }, cursor)).toThrow(
     expect.objectContaining({

@@ -125,7 +125,7 @@ describe('lossmeter evaluate', () => {
     const local = join(folder, 'steps/2.safetensors');
     const again = 's3://commands/steps/1.safetensors';
     const { stdout, stderr } = await lossmeter('evaluate', 's3://commands/steps/1*', again, local, '--json');
-    expect(stderr).toBe(`counted once, though named again: ${again}\n`);
+    expect(stderr).toBe(`these files are named more than once, but are counted once: ${again}\n`);
     expect(namesOf(JSON.parse(stdout) as Document)).toEqual([
       local,
       's3://commands/steps/1.safetensors',

@@ -30,7 +30,7 @@ test.each([
   ],
   [
     { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' },
-    'OTEL_EXPORTER_OTLP_ENDPOINT is no URL, expected http://host:port',
+    'OTEL_EXPORTER_OTLP_ENDPOINT is not an HTTP URL, expected http://host:port or https://host:port',
   ],
   [{ OTEL_TRACES_EXPORTER: 'zipkin' }, 'OTEL_TRACES_EXPORTER is "zipkin", expected one of otlp, none'],
   [

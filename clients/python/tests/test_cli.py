@@ -155,8 +155,11 @@ def test_a_file_that_is_named_again_is_counted_once(
     code, output, complaints = run(service.url, "evaluate", "--json", good, good, link)
 
     assert (code, output) == once[:2]
-    names = f"{good}; {link}, which is {good}"
-    assert complaints == f"counted once, though named again: {names}\n"
+    names = f"{good}; {link} (the same file as {good})"
+    assert (
+        complaints
+        == f"these files are named more than once, but are counted once: {names}\n"
+    )
 
 
 def test_of_many_files_that_are_named_again_a_few_are_said(
@@ -277,7 +280,7 @@ def test_a_file_that_is_none_of_a_batch_is_an_error(
     code, _, complaints = run(service.url, "evaluate", path)
 
     assert code == 2
-    assert complaints.startswith(f"lossmeter: {path} is not a file of a batch")
+    assert complaints.startswith(f"lossmeter: {path} does not hold a batch")
 
 
 @pytest.mark.parametrize(

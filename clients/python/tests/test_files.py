@@ -206,7 +206,7 @@ def test_a_file_without_a_batch_is_refused(
         save(path, tensors)
 
     words = (
-        rf"batch\.{suffix} is not a file of a batch: it has .*{found}.*, "
+        rf"batch\.{suffix} does not hold a batch: it has .*{found}.*, "
         "expected logits, label and, optionally, "
     )
     with pytest.raises(ValueError, match=words):
@@ -299,7 +299,7 @@ def test_what_is_no_file_of_a_batch_is_refused_by_its_name(
         save(path, batch)
     spoil(path)
 
-    with pytest.raises(ValueError, match=f"{path} is not a file of a batch: "):
+    with pytest.raises(ValueError, match=f"{path} does not hold a batch: "):
         client.evaluate_file(path)
 
 
@@ -307,7 +307,7 @@ def test_objects_are_not_unpickled(client: Client, tmp_path: Path) -> None:
     path = tmp_path / "batch.npz"
     np.savez(path, logits=np.array([{}]), label=CONFIDENT_LABEL)
 
-    with pytest.raises(ValueError, match="is not a file of a batch"):
+    with pytest.raises(ValueError, match="does not hold a batch"):
         client.evaluate_file(path)
 
 
@@ -318,7 +318,7 @@ def test_options_that_are_none_are_refused_by_the_name_of_the_file(
     path = tmp_path / "batch.safetensors"
     safetensors.numpy.save_file(CONFIDENT, path, {"options": options})
 
-    with pytest.raises(ValueError, match=f"{path} is not a file of a batch: "):
+    with pytest.raises(ValueError, match=f"{path} does not hold a batch: "):
         client.evaluate_file(path)
 
 

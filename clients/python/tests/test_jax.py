@@ -215,10 +215,10 @@ def test_does_not_wait_for_ever_on_one_cpu(service: Service) -> None:
 
 
 def test_refuses_options_that_have_no_place(client: Client) -> None:
-    with pytest.raises(ValueError, match="outputs given"):
+    with pytest.raises(ValueError, match="outputs cannot be given here"):
         cross_entropy(logits_of(), LABEL, client=client, outputs=["lse"])
     for axis in (0, 1):
-        with pytest.raises(ValueError, match="class_axis given"):
+        with pytest.raises(ValueError, match="class_axis cannot be given here"):
             cross_entropy(logits_of(), LABEL, client=client, class_axis=axis)
 
 

@@ -275,7 +275,7 @@ def test_the_pair_is_sent_when_the_logits_are_refused(bulk: BulkService) -> None
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        ({"logits": np.zeros((2, 3))}, "no label"),
+        ({"logits": np.zeros((2, 3))}, "label is missing"),
         ({"logits": "text", "label": [0]}, "logits"),
         ({"logits": lambda: 1 / 0, "label": [0]}, "division by zero"),
         ({"logits": np.zeros((2, 300)), "label": [0, 1]}, "max_bytes"),
@@ -369,7 +369,7 @@ def test_a_line_that_a_crash_cut_off_is_taken_away(
 def test_a_monitor_needs_a_run_or_a_path() -> None:
     with pytest.raises(ValueError, match="neither run nor path"):
         Monitor()
-    with pytest.raises(ValueError, match="rank -1"):
+    with pytest.raises(ValueError, match="rank is -1"):
         Monitor("run", rank=-1)
     with pytest.raises(ValueError, match="on_non_finite is 'explode'"):
         Monitor("run", on_non_finite="explode")  # type: ignore[arg-type]

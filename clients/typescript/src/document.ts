@@ -130,7 +130,7 @@ export interface paths {
         };
         /**
          * Watch the progress of a job
-         * @description Server-sent events. `job`: the job changed; its data has the form of `/v1/jobs/{id}`. `deleted`: the job was deleted. The stream ends when the job ends. To resume, send `Last-Event-ID`. The answer is 204, after which browsers do not reconnect, when the job has ended and the last event was received.
+         * @description Server-sent events. `job`: the job changed. The data has the form of the answer of `/v1/jobs/{id}`, without `failures`. `deleted`: the job was deleted. The stream ends when the job ends. To resume, send `Last-Event-ID`. If the job has ended and the client has received the last event, the answer is 204. Browsers do not reconnect after 204.
          */
         get: operations["watchJob"];
         put?: never;
@@ -152,8 +152,8 @@ export interface paths {
         get: operations["listJobs"];
         put?: never;
         /**
-         * Evaluate files of the data directory as a job
-         * @description The names are resolved to files at once. The files are evaluated later, one by one: by the service itself or, with PostgreSQL, by the processes of `lossmeter worker`. The result is bit-identical to that of `lossmeter evaluate` or `lossmeter compare` in one process with the same kernel.
+         * Evaluate files of the data directory or of object storage as a job
+         * @description The names in `files` are resolved before the answer is sent. The files are evaluated later. Without PostgreSQL, the service itself evaluates one file after another. With PostgreSQL, the processes of `lossmeter worker` evaluate them. The result is bit-identical to that of `lossmeter evaluate` or `lossmeter compare` in one process with the same kernel.
          */
         post: operations["createJob"];
         delete?: never;
@@ -234,7 +234,7 @@ export interface paths {
         put?: never;
         /**
          * Retry a job
-         * @description Evaluates again the failed files, or all files of a cancelled job.
+         * @description Evaluates the failed files of a failed job again, or all files of a cancelled job.
          */
         post: operations["retryJob"];
         delete?: never;
@@ -254,7 +254,7 @@ export interface paths {
         put?: never;
         /**
          * Compare two sets of logits
-         * @description KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon, also against the top K of a teacher or a llama.cpp logit file. Divergences are accurate to 2e-6 relative from 1e-9 nats on, and 0 for equal rows. Sums over a part of the classes (`reference_floor`, `tail: "drop"`, llama.cpp files) have terms of both signs. They are accurate to about 3e-7 nats up to 2 nats, and to a few 1e-6 nats above. The later one of the two tensors is read as it arrives. The earlier one is buffered in bounded memory, or named as a file of the data directory. The statistics of several batches cannot be merged. To merge batches, request rows with `outputs: ["kl_divergence", …]`.
+         * @description KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon. The reference has logits, the top K of a teacher, or a llama.cpp logit file. The relative error of a divergence above 1e-9 nats is at most 2e-6; equal rows have the divergence 0. Sums over a part of the classes (`reference_floor`, `tail: "drop"`, llama.cpp files) have terms of both signs. Their absolute error is about 3e-7 nats for divergences up to 2 nats, and a few 1e-6 nats for larger ones. Of the two tensors, the last in the body is read as it arrives. The first is buffered in bounded memory, unless it names a file. The statistics of several batches cannot be merged. To merge batches, request rows with `outputs: ["kl_divergence", …]`.
          */
         post: operations["compareLogits"];
         delete?: never;
@@ -273,8 +273,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Compare the log-probabilities that two sides give the same tokens
-         * @description Estimators of the divergence between a sampler and a trainer from the log-probabilities that both gave for the sampled tokens: k1, k3, χ² of tokens and sequences, effective sample size, perplexities, the worst tokens, and a hint where `old` was renormalised over a truncated support. Sums are exact: the order of the tokens within a sequence does not change them.
+         * Compare the log-probabilities that two sides assign to the same tokens
+         * @description Estimators of the divergence between a sampler and a trainer from the log-probabilities that both gave for the sampled tokens: k1, k3, χ² of tokens and sequences, effective sample size, perplexities, the worst tokens, and a hint if `old` was probably renormalised over a truncated support. Sums are exact: the order of the tokens within a sequence does not change them.
          */
         post: operations["compareLogprobs"];
         delete?: never;
@@ -294,7 +294,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate one shard of the vocabulary
-         * @description A rank of a vocabulary-parallel trainer posts its columns of the logits, [vocab_start, vocab_start + C), with the labels of the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row in MessagePack, and 110 in JSON. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. Results that would require a second exchange between the ranks are rejected: `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities.
+         * @description A rank of a vocabulary-parallel trainer posts its columns of the logits. The first column is the class `vocab_start`. Class indices are indices in the whole vocabulary. The answer is one opaque, versioned object of about 60 bytes a row in MessagePack, and 110 in JSON. Post the objects of all ranks to `/v1/cross-entropy/combine`: no rank has to gather the logits. Two kinds of results are rejected. `gradient`, `target_rank`, `entropy`, `top5_accuracy`, `mean_entropy`, `ece`, and the norm of the gradient with `softcap` or class probabilities, would require a second exchange between the ranks. `sequences`, `sequence_perplexity`, `bits_per_byte`, `byte_perplexity` and `word_perplexity` need the sequences and texts, which a partial does not hold.
          */
         post: operations["evaluatePartial"];
         delete?: never;
@@ -352,7 +352,7 @@ export interface paths {
         };
         /**
          * Watch the changes of a run
-         * @description Server-sent events. `step`: a step changed; its data has the form of `/v1/runs/{run}/steps`, and later steps of lower attempts are no longer part of the run. `run`: the metadata changed; its data is the summary of the run. `deleted`: the run was deleted, or a new run has its name. To resume, send `Last-Event-ID`: steps that changed in the meantime come first, each in its newest state.
+         * @description Server-sent events. `step`: a step changed. The data is an element of `steps` of `/v1/runs/{run}/steps`. After a step of a higher attempt, drop the later steps of lower attempts. `run`: the metadata changed. The data is the summary of the run. `deleted`: the run was deleted or renamed, or a new run has this name. To resume, send `Last-Event-ID`: the steps that changed since then come first, each in its newest state.
          */
         get: operations["watchRun"];
         put?: never;
@@ -412,7 +412,7 @@ export interface paths {
         };
         /**
          * The first difference of two runs
-         * @description Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. A request compares at most 20,000 micro-batches; `next` continues the comparison.
+         * @description Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. If one of two micro-batches is a pair, only numerators and denominators are compared. A request compares at most 20,000 micro-batches; `next` continues the comparison.
          */
         get: operations["compareRuns"];
         put?: never;
@@ -487,7 +487,7 @@ export interface paths {
         get?: never;
         /**
          * Evaluate a micro-batch of a step, and record it
-         * @description Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`. The first step of the new attempt supersedes that step, and all later steps, of lower attempts. The answer is sent when the batch is on disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.
+         * @description Idempotent: repeating the same content changes nothing. Different content is a conflict. A trainer that resumes from a checkpoint increments `attempt`. From its first step on, a new attempt supersedes all steps of lower attempts. The answer is sent when the batch is on disk. With `on_non_finite: "reject"` a non-finite loss is rejected, and not recorded.
          */
         put: operations["recordBatch"];
         post?: never;
@@ -543,7 +543,7 @@ export interface paths {
         };
         /**
          * The runs, in pages
-         * @description A run that exists and matches from the first page to the last is on exactly one page, even when others are recorded or deleted meanwhile. A run that is added meanwhile is on a later page or on none. With `sort=updated`, a run that changes before its page is read moves to the front of the list, and may be on no page.
+         * @description Other clients may record, create and delete runs while you read the pages. A run that matches during the whole time is on exactly one page. A run that is created, or begins to match, during this time is on a later page or on no page. The exception is `sort=updated`: a recording moves its run to the front of the list, so a run whose page was not yet read may be on no page.
          */
         get: operations["listRuns"];
         put?: never;
@@ -604,7 +604,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate one batch
-         * @description The evaluation of `/v1/cross-entropy`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. Then `Inference-Header-Content-Length` is the length of the JSON in bytes, after the removal of a Content-Encoding. Logits that are the last of these tensors are evaluated as they arrive, in bounded memory. The response has the same form. It is compressed if `Accept-Encoding` has gzip or deflate.
+         * @description The evaluation of `/v1/cross-entropy`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. If they do, the header `Inference-Header-Content-Length` is required: the length of the JSON, in bytes, after decompression. The last of these tensors is evaluated as it arrives, in bounded memory, if it is `logits`, or `reference` in a comparison. The response has the same form. It is compressed if `Accept-Encoding` accepts gzip or deflate.
          */
         post: operations["infer"];
         delete?: never;
@@ -624,7 +624,7 @@ export interface paths {
         put?: never;
         /**
          * Evaluate one batch
-         * @description The evaluation of `/v1/cross-entropy`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. Then `Inference-Header-Content-Length` is the length of the JSON in bytes, after the removal of a Content-Encoding. Logits that are the last of these tensors are evaluated as they arrive, in bounded memory. The response has the same form. It is compressed if `Accept-Encoding` has gzip or deflate.
+         * @description The evaluation of `/v1/cross-entropy`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. If they do, the header `Inference-Header-Content-Length` is required: the length of the JSON, in bytes, after decompression. The last of these tensors is evaluated as it arrives, in bounded memory, if it is `logits`, or `reference` in a comparison. The response has the same form. It is compressed if `Accept-Encoding` accepts gzip or deflate.
          */
         post: operations["inferVersion"];
         delete?: never;
@@ -644,7 +644,7 @@ export interface paths {
         put?: never;
         /**
          * Compare two sets of logits
-         * @description The comparison of `/v1/kl-divergence`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. Then `Inference-Header-Content-Length` is the length of the JSON in bytes, after the removal of a Content-Encoding. Logits that are the last of these tensors are evaluated as they arrive, in bounded memory. The response has the same form. It is compressed if `Accept-Encoding` has gzip or deflate.
+         * @description The comparison of `/v1/kl-divergence`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. If they do, the header `Inference-Header-Content-Length` is required: the length of the JSON, in bytes, after decompression. The last of these tensors is evaluated as it arrives, in bounded memory, if it is `logits`, or `reference` in a comparison. The response has the same form. It is compressed if `Accept-Encoding` accepts gzip or deflate.
          */
         post: operations["inferKlDivergence"];
         delete?: never;
@@ -664,7 +664,7 @@ export interface paths {
         put?: never;
         /**
          * Compare two sets of logits
-         * @description The comparison of `/v1/kl-divergence`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. Then `Inference-Header-Content-Length` is the length of the JSON in bytes, after the removal of a Content-Encoding. Logits that are the last of these tensors are evaluated as they arrive, in bounded memory. The response has the same form. It is compressed if `Accept-Encoding` has gzip or deflate.
+         * @description The comparison of `/v1/kl-divergence`, in the Open Inference Protocol of KServe and Triton. The Content-Type is ignored. Tensors may follow the JSON as bytes, little-endian and row-major, in the order in which the JSON lists them. If they do, the header `Inference-Header-Content-Length` is required: the length of the JSON, in bytes, after decompression. The last of these tensors is evaluated as it arrives, in bounded memory, if it is `logits`, or `reference` in a comparison. The response has the same form. It is compressed if `Accept-Encoding` accepts gzip or deflate.
          */
         post: operations["inferKlDivergenceVersion"];
         delete?: never;
@@ -1067,7 +1067,7 @@ export interface components {
              */
             standard_error: components["schemas"]["NumberOrNull"];
         };
-        /** @description A tensor as an array. The default dtype is float32; int64 for a label of whole numbers, unless the label is shaped like the logits. The default shape is that of the nested array. `null` in floating-point logits and labels is NaN. */
+        /** @description A tensor as an array. The default dtype depends on the field. It is int64 for whole numbers in `label`, `segments` and `indices`; float64 for `old`, `new`, `logprobs`, `bytes` and `words`; and float32 otherwise. Whole numbers without a dtype in a label that is shaped like the logits are class probabilities. The default shape is the shape of the nested array. `null` in floating-point logits and labels is NaN. */
         AnyTensorArray: {
             dtype?: components["schemas"]["DType"];
             shape?: components["schemas"]["Shape"];
@@ -1163,7 +1163,7 @@ export interface components {
              */
             micro_batch: number;
         };
-        /** @description The numerator and denominator of a micro-batch, scalars of its step and rank, or both. */
+        /** @description A pair (`numerator` and `denominator` of a micro-batch), scalars of its step and rank, or both. `device` requires the pair. */
         BulkItem: {
             /**
              * Format: int64
@@ -1195,7 +1195,7 @@ export interface components {
              */
             numerator?: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description D, the denominator that belongs to `numerator`.
+             * @description D, the denominator that belongs to `numerator`. Not negative.
              * @example 1024
              */
             denominator?: components["schemas"]["NumberOrNonFinite"];
@@ -1228,7 +1228,7 @@ export interface components {
             code?: string;
             /**
              * @description The received value and the expected value.
-             * @example step is -1, expected 0 or more
+             * @example step is -1, expected an integer from 0 to 9007199254740991
              */
             detail?: string;
         };
@@ -1258,13 +1258,13 @@ export interface components {
              */
             ns: number;
         };
-        /** @description A cause with its first place. */
+        /** @description A cause and, if it is in rows, its first location. */
         Cause: {
-            /** @description `nan_logit`, `pos_inf_logit`: a counted row holds NaN or +Inf, so its loss is NaN; with `softcap`, +Inf leaves the loss finite. `all_neg_inf_row`: all logits of a counted row are −Inf, so its loss is NaN. `neg_inf_at_label`: the logit of the label, or of a class with a probability other than 0, is −Inf, so nll is +Inf. The loss is +Inf too, unless the weight of the class is 0 or negative. `neg_inf_smoothed`: the logit of a class is −Inf, and `label_smoothing` gives the class a share of the target. The loss is +Inf; −Inf if the weight of the class is negative; NaN if both occur. `non_finite_probability`: a row of class probabilities holds a non-finite value, so its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum over rows, exceeds the range of float64. With `invalid_label: "zero_loss"`, the non-finite logits of a row with an invalid label are reported too, although its loss is 0. In combined partials, `first` may be absent. */
+            /** @description `nan_logit`, `pos_inf_logit`: a counted row holds NaN or +Inf, so its loss is NaN; with `softcap`, +Inf leaves the loss finite. `all_neg_inf_row`: all logits of a counted row are −Inf, so its loss is NaN. `neg_inf_at_label`: the logit of the label, or of a class with a probability other than 0, is −Inf, so nll is +Inf. The loss is +Inf too, unless the weight of the class is 0 or negative. `neg_inf_smoothed`: the logit of a class is −Inf, and `label_smoothing` gives the class a share of the target. The loss is +Inf; −Inf if the weight of the class is negative; NaN if both occur. `non_finite_probability`: a row of class probabilities holds a non-finite value, so its loss is not finite. `zero_denominator`: D is 0, because nothing is counted or the class weights of the counted rows sum to 0. `accumulation_overflow`: the loss of a row, or the sum over rows, exceeds the range of float64. With `invalid_label: "zero_loss"`, the non-finite logits of a row with an invalid label are reported too, although its loss is 0. `zero_denominator` and `accumulation_overflow` have no `first`. In combined partials, other causes may lack it too. */
             cause: components["schemas"]["CauseName"];
             /**
              * Format: int64
-             * @description Number of counted rows with this cause.
+             * @description Number of counted rows with this cause; 0 if the cause is not in single rows.
              * @example 3
              */
             rows: number;
@@ -1284,7 +1284,7 @@ export interface components {
          *     ]
          */
         ClassWeight: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
-        /** @description Partials to merge. `options` overrides the options of the partials: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite` and `parallel_config.data_parallel` always; `label_smoothing`, `outputs` and `metrics` only when the partials hold the required data. */
+        /** @description Partials to merge. `options` overrides options of the partials. These can always change: `reduction`, `semantics`, `lse_square_scale`, `calculate_per_token_loss`, `on_non_finite` and `parallel_config.data_parallel`. These can change only when the partials hold the required data: `label_smoothing`, `check_for_nan_in_loss_and_grad`, `outputs` and `metrics`. */
         CombineRequest: {
             /**
              * @description The answers of `/v1/cross-entropy/partials` for all shards of the vocabulary, in any order.
@@ -1300,7 +1300,7 @@ export interface components {
         /** @description Result of a file. */
         ComparedFile: {
             /**
-             * @description Path below the data directory.
+             * @description Path below the data directory, or `s3://bucket/key`.
              * @example eval/7.safetensors
              */
             file: string;
@@ -1330,7 +1330,7 @@ export interface components {
             perplexity?: components["schemas"]["ComparedPerplexity"];
             rows: components["schemas"]["RowCounts"];
             /**
-             * @description Every sequence, in order; only when `options.outputs` has `sequences`.
+             * @description Every sequence, in order. Present when `options.outputs` has `sequences`. In the result of a comparison job: present for a file with segments.
              * @example [
              *       {
              *         "tokens": 2,
@@ -1382,7 +1382,7 @@ export interface components {
              */
             correlation: components["schemas"]["NumberOrNull"];
         };
-        /** @description A sequence, over its counted rows. Without counted rows its other values are null, and it enters no mean. */
+        /** @description A sequence, over its counted rows. Without counted rows, `tokens` is 0, the other numbers are null, and means over sequences leave the sequence out. */
         ComparedSequence: {
             /**
              * Format: int64
@@ -1432,7 +1432,7 @@ export interface components {
             rows: components["schemas"]["RowCounts"];
             outputs: components["schemas"]["ComparisonOutputs"];
             /**
-             * @description Every sequence, in order; only when `options.outputs` has `sequences`.
+             * @description Every sequence, in order. Present when `options.outputs` has `sequences`. In the result of a comparison job: present for a file with segments.
              * @example [
              *       {
              *         "tokens": 2,
@@ -1455,7 +1455,7 @@ export interface components {
              */
             kernel: string;
         };
-        /** @description A cause with its side and first place. */
+        /** @description A cause with its side and, if it is in rows, its first location. */
         ComparisonCause: {
             /**
              * @description The side with this cause.
@@ -1466,7 +1466,7 @@ export interface components {
             cause: components["schemas"]["ComparisonCauseName"];
             /**
              * Format: int64
-             * @description Number of counted rows with this cause.
+             * @description Number of counted rows with this cause; 0 if the cause is not in single rows.
              * @example 3
              */
             rows: number;
@@ -1515,7 +1515,7 @@ export interface components {
              * @example 1
              */
             nulls?: number;
-            /** @description Labels of counted rows; absent with class probabilities. */
+            /** @description Labels of counted rows. Absent without labels, and with class probabilities. */
             labels?: {
                 /**
                  * Format: int64
@@ -1531,7 +1531,7 @@ export interface components {
                 max?: number;
                 /**
                  * Format: int64
-                 * @description Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.
+                 * @description Number of labels outside [0, C). Always 0, except with `invalid_label: "zero_loss"`.
                  * @example 0
                  */
                 out_of_range: number;
@@ -1545,7 +1545,7 @@ export interface components {
         /** @description An input. */
         ComparisonInferenceInput: {
             /**
-             * @description The corresponding field of `/v1/kl-divergence`. `logits` are streamed when they are last.
+             * @description The corresponding field of `/v1/kl-divergence`. The last tensor after the JSON is streamed if it is `logits`, or `reference` in a comparison.
              * @example logits
              * @enum {unknown}
              */
@@ -1582,7 +1582,7 @@ export interface components {
             parameters?: {
                 /**
                  * Format: int64
-                 * @description Number of bytes of this output after the JSON. Replaces `data`.
+                 * @description Number of bytes of this tensor after the JSON. Replaces `data`.
                  * @example 24
                  */
                 binary_data_size?: number;
@@ -1613,7 +1613,7 @@ export interface components {
                 [key: string]: boolean | number | string;
             };
             /**
-             * @description `logits`, and `reference` or, for the top K of a teacher, `reference.indices` and `reference.logprobs`; optionally `label`, `input_mask` and `segments`. Their bytes follow in this order.
+             * @description `logits`, and `reference` or, for the top K of a teacher, `reference.indices` and `reference.logprobs`; optionally `label`, `input_mask` and `segments`. Bytes after the JSON are in this order.
              * @example [
              *       {
              *         "name": "reference",
@@ -1685,7 +1685,7 @@ export interface components {
             id?: string;
             parameters: components["schemas"]["ComparisonInferenceResults"];
             /**
-             * @description The outputs. Their bytes follow in this order.
+             * @description The outputs. Bytes after the JSON are in this order.
              * @example []
              */
             outputs: components["schemas"]["ComparisonInferenceOutput"][];
@@ -1739,12 +1739,12 @@ export interface components {
              */
             diagnostics: string;
             /**
-             * @description The kernel that computed it.
+             * @description Kernel that computed the result.
              * @example f32-relaxed-simd
              */
             kernel: string;
         };
-        /** @description Compares files with a reference, like `lossmeter compare`. */
+        /** @description Compares files with a reference, like `lossmeter compare`. Each option replaces the same option in `__metadata__.options` of the files. The option `outputs` is rejected. */
         ComparisonJob: {
             /**
              * @description Compares the files with a reference.
@@ -1795,7 +1795,7 @@ export interface components {
             direction?: "forward" | "reverse" | "jensen_shannon";
             /**
              * Format: double
-             * @description β of `jensen_shannon`: 0 is forward, 1 reverse KL. Rejected with another `direction`.
+             * @description β of `jensen_shannon`. The formula applies for 0 < β < 1. β = 0 selects forward KL, and β = 1 selects reverse KL. Rejected with another `direction`.
              * @default 0.5
              * @example 0.5
              */
@@ -1816,12 +1816,12 @@ export interface components {
             tail?: "bucket" | "drop";
             /**
              * Format: double
-             * @description Floor f, in nats: classes with ln p ≤ −f are left out. The divergence is then Σ p·ln(p/q) over the other classes, and may be slightly negative. Default: 16 with a llama.cpp file, which holds 16 nats; otherwise none. Requires `direction: "forward"`.
+             * @description Floor f, in nats: classes with ln p ≤ −f are left out. The divergence is then Σ p·ln(p/q) over the other classes, and may be slightly negative. Default: 16 with a llama.cpp file, which does not distinguish smaller probabilities; otherwise none. Requires `direction: "forward"`. Rejected with the top K of a reference.
              * @example 16
              */
             reference_floor?: number;
             /**
-             * @description Label, or labels, whose rows are left out. Takes precedence over `invalid_label`. An empty list ignores nothing. Rejected with class probabilities.
+             * @description Label, or labels, whose rows are left out, even if the label is not in [0, C). An empty list ignores nothing. Rejected with class probabilities.
              * @example -100
              * @example [
              *       -100,
@@ -1875,7 +1875,7 @@ export interface components {
              */
             gradient_dtype?: "float32";
             /**
-             * @description Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row; 0 for rows that are not counted. `kl_divergence` (float64): the divergence, in nats. `probability_difference` (float64): q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement` (int32): 1 when both sides have the same most probable class (the lowest index on ties), else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂N/∂logits. The gradient is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse, s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.
+             * @description Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row; 0 for rows that are not counted. `kl_divergence` (float64): the divergence, in nats. `probability_difference` (float64): q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement` (int32): 1 when both sides have the same most probable class (the lowest index on ties), else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂N/∂logits. For class c it is a·s·(q_c − p_c) for `forward`, a·s·q_c·(ln(q_c/p_c) − KL(Q‖P)) for `reverse`, and a·s·(1−β)·q_c·(ln(q_c/μ_c) − KL(Q‖M)) for `jensen_shannon`, where μ_c is the probability of c under M. The factor a is m/D for a mean, with the denominator of `semantics`, and m otherwise. docs/compare.md has the gradient when classes are left out or merged.
              * @default []
              * @example [
              *       "kl_divergence"
@@ -1917,7 +1917,7 @@ export interface components {
             /** @description Parameters of the output. */
             parameters?: {
                 /**
-                 * @description True to receive it as bytes after the JSON.
+                 * @description True to receive this output as bytes after the JSON.
                  * @example true
                  */
                 binary_data?: boolean;
@@ -2076,7 +2076,7 @@ export interface components {
              * @enum {unknown}
              */
             name: "label" | "logits" | "input_mask" | "weight" | "segments" | "bytes" | "words" | "reference" | "reference.indices" | "reference.logprobs";
-            /** @description Its usual datatype; others are converted. */
+            /** @description Usual datatype of the tensor. Other datatypes are converted. */
             datatype: components["schemas"]["Datatype"];
             /**
              * @description Sizes of the axes; −1 is any.
@@ -2125,7 +2125,7 @@ export interface components {
              * @enum {unknown}
              */
             name: "loss" | "numerator" | "denominator" | "nan_count" | "inf_count" | "per_token_loss" | "lse" | "gradient" | "predictions" | "target_rank" | "entropy" | "kl_divergence" | "probability_difference" | "nll" | "reference_nll" | "top1_agreement";
-            /** @description Its usual datatype; others are converted. */
+            /** @description Usual datatype of the tensor. Other datatypes are converted. */
             datatype: components["schemas"]["Datatype"];
             /**
              * @description Sizes of the axes; −1 is any.
@@ -2215,7 +2215,7 @@ export interface components {
                 bad_rows: number;
             };
             /**
-             * @description Causes of a non-finite loss, and causes that a finite loss may hide.
+             * @description Causes that can make a loss non-finite; they are listed even when the loss is finite.
              * @example []
              */
             causes: components["schemas"]["Cause"][];
@@ -2226,7 +2226,7 @@ export interface components {
             locations: components["schemas"]["Place"][];
             /**
              * Format: int64
-             * @description Number of left-out rows that contain a non-finite logit. They do not affect the loss.
+             * @description Number of left-out rows that contain a non-finite value. These rows do not affect the loss or the verdict.
              * @example 0
              */
             masked_rows_non_finite: number;
@@ -2281,7 +2281,7 @@ export interface components {
              */
             kernel: string;
         };
-        /** @description The body of `/v1/cross-entropy`, in which only `logits` is required: any floating-point tensor of shape (C,), (N, C) or (…, C); a vector is one row. `input_mask`, and `label` with `ignore_index`, select the counted rows. */
+        /** @description The body of `/v1/cross-entropy` without `segments`, `bytes` and `words`. Only `logits` is required. It is any floating-point tensor of shape (C,), (N, C) or (…, C); a tensor of shape (C,) is one row. `input_mask`, and `label` with `ignore_index`, select the counted rows. */
         DiagnosisRequest: {
             logits: components["schemas"]["Logits"];
             label?: components["schemas"]["Label"];
@@ -2303,7 +2303,7 @@ export interface components {
              */
             summary: string;
             /**
-             * @description Causes of a non-finite loss, and causes that a finite loss may hide.
+             * @description Causes that can make a loss non-finite; they are listed even when the loss is finite.
              * @example []
              */
             causes: components["schemas"]["Cause"][];
@@ -2315,7 +2315,7 @@ export interface components {
             locations: components["schemas"]["Place"][];
             /**
              * Format: int64
-             * @description Number of left-out rows that contain a non-finite logit. They do not affect the loss.
+             * @description Number of left-out rows that contain a non-finite value. These rows do not affect the loss or the verdict.
              * @example 0
              */
             masked_rows_non_finite: number;
@@ -2325,7 +2325,7 @@ export interface components {
              * @example 1
              */
             nulls?: number;
-            /** @description Labels of counted rows; absent with class probabilities. */
+            /** @description Labels of counted rows. Absent without labels, and with class probabilities. */
             labels?: {
                 /**
                  * Format: int64
@@ -2341,7 +2341,7 @@ export interface components {
                 max?: number;
                 /**
                  * Format: int64
-                 * @description Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.
+                 * @description Number of labels outside [0, C). Always 0, except with `invalid_label: "zero_loss"`.
                  * @example 0
                  */
                 out_of_range: number;
@@ -2614,7 +2614,7 @@ export interface components {
         /** @description Result of a file. */
         EvaluatedFile: {
             /**
-             * @description Path below the data directory.
+             * @description Path below the data directory, or `s3://bucket/key`.
              * @example eval/7.safetensors
              */
             file: string;
@@ -2715,7 +2715,7 @@ export interface components {
              */
             kernel: string;
         };
-        /** @description Evaluates files, like `lossmeter evaluate`. `options` overrides `__metadata__.options` of the files. `outputs` is rejected. */
+        /** @description Evaluates files, like `lossmeter evaluate`. Each option replaces the same option in `__metadata__.options` of the files. The option `outputs` is rejected. */
         EvaluationJob: {
             /**
              * @description Evaluates the files as one batch.
@@ -2821,7 +2821,7 @@ export interface components {
             rows: components["schemas"]["RowCounts"];
             metrics: components["schemas"]["Metrics"];
             /**
-             * @description `finite` when the loss and the sums are.
+             * @description `finite` when loss, numerator and z_loss are finite.
              * @example finite
              * @enum {unknown}
              */
@@ -2836,7 +2836,7 @@ export interface components {
         /** @description A file that could not be evaluated. */
         FailedFile: {
             /**
-             * @description Path below the data directory.
+             * @description Path below the data directory, or `s3://bucket/key`.
              * @example eval/7.safetensors
              */
             file: string;
@@ -2867,7 +2867,7 @@ export interface components {
          * @enum {unknown}
          */
         FloatDType: "float16" | "bfloat16" | "float32" | "float64" | "float8_e4m3fn" | "float8_e5m2";
-        /** @description A tensor as an array. The default dtype is float32; int64 for a label of whole numbers, unless the label is shaped like the logits. The default shape is that of the nested array. `null` in floating-point logits and labels is NaN. */
+        /** @description A tensor as an array. The default dtype depends on the field. It is int64 for whole numbers in `label`, `segments` and `indices`; float64 for `old`, `new`, `logprobs`, `bytes` and `words`; and float32 otherwise. Whole numbers without a dtype in a label that is shaped like the logits are class probabilities. The default shape is the shape of the nested array. `null` in floating-point logits and labels is NaN. */
         FloatTensorArray: {
             dtype?: components["schemas"]["FloatDType"];
             shape?: components["schemas"]["Shape"];
@@ -2943,7 +2943,7 @@ export interface components {
         /** @description An input. */
         InferenceInput: {
             /**
-             * @description The corresponding field of `/v1/cross-entropy`. `logits` are streamed when they are last.
+             * @description The corresponding field of `/v1/cross-entropy`. The last tensor after the JSON is streamed if it is `logits`, or `reference` in a comparison.
              * @example logits
              * @enum {unknown}
              */
@@ -2980,7 +2980,7 @@ export interface components {
             parameters?: {
                 /**
                  * Format: int64
-                 * @description Number of bytes of this output after the JSON. Replaces `data`.
+                 * @description Number of bytes of this tensor after the JSON. Replaces `data`.
                  * @example 24
                  */
                 binary_data_size?: number;
@@ -3011,7 +3011,7 @@ export interface components {
                 [key: string]: boolean | number | string;
             };
             /**
-             * @description `label` and `logits`, and optionally `input_mask`, `weight`, `segments`, `bytes` and `words`. Their bytes follow in this order.
+             * @description `label` and `logits`, and optionally `input_mask`, `weight`, `segments`, `bytes` and `words`. Bytes after the JSON are in this order.
              * @example [
              *       {
              *         "name": "label",
@@ -3084,7 +3084,7 @@ export interface components {
             id?: string;
             parameters: components["schemas"]["InferenceResults"];
             /**
-             * @description The outputs. Their bytes follow in this order.
+             * @description The outputs. Bytes after the JSON are in this order.
              * @example []
              */
             outputs: components["schemas"]["InferenceOutput"][];
@@ -3092,7 +3092,7 @@ export interface components {
         /** @description The results that are not tensors. */
         InferenceResults: {
             /**
-             * @description `finite` when the loss (without one, the numerator) is finite.
+             * @description `finite` when loss, numerator and z_loss are finite.
              * @example finite
              * @enum {unknown}
              */
@@ -3178,7 +3178,7 @@ export interface components {
              */
             diagnostics: string;
             /**
-             * @description The kernel that computed it.
+             * @description Kernel that computed the result.
              * @example f32-relaxed-simd
              */
             kernel: string;
@@ -3221,7 +3221,7 @@ export interface components {
                  */
                 logits: string[];
                 /**
-                 * @description dtypes of class indices.
+                 * @description dtypes of labels: integers are class indices, floating point is class probabilities.
                  * @example [
                  *       "int8",
                  *       "int16",
@@ -3231,7 +3231,13 @@ export interface components {
                  *       "uint16",
                  *       "uint32",
                  *       "uint64",
-                 *       "bool"
+                 *       "bool",
+                 *       "float16",
+                 *       "bfloat16",
+                 *       "float32",
+                 *       "float64",
+                 *       "float8_e4m3fn",
+                 *       "float8_e5m2"
                  *     ]
                  */
                 label: string[];
@@ -3291,7 +3297,7 @@ export interface components {
         InputParameters: {
             /**
              * Format: int64
-             * @description Number of bytes of this output after the JSON. Replaces `data`.
+             * @description Number of bytes of this tensor after the JSON. Replaces `data`.
              * @example 24
              */
             binary_data_size?: number;
@@ -3329,7 +3335,7 @@ export interface components {
              */
             kind: "cross_entropy" | "kl_divergence";
             /**
-             * @description `queued` until the first file is begun, then `running`. It ends as `succeeded`; as `failed` when a file could not be evaluated; or as `cancelled`.
+             * @description `queued` until the first file is begun, then `running`. The last state is `succeeded`, `cancelled`, or `failed`: a file could not be evaluated, or the results of the files could not be combined.
              * @example running
              * @enum {unknown}
              */
@@ -3366,7 +3372,7 @@ export interface components {
                 total: number;
                 /**
                  * Format: int64
-                 * @description Files that are evaluated.
+                 * @description Number of files whose evaluation is complete.
                  * @example 48
                  */
                 done: number;
@@ -3387,7 +3393,7 @@ export interface components {
                 total: number;
                 /**
                  * Format: int64
-                 * @description Bytes of the files that are evaluated.
+                 * @description Bytes of the files whose evaluation is complete.
                  * @example 103079215104
                  */
                 done: number;
@@ -3400,7 +3406,7 @@ export interface components {
             created_at: string;
             /**
              * Format: date-time
-             * @description Time at which the first file was begun.
+             * @description Time at which the evaluation of the first file began.
              * @example 2026-01-31T12:00:00.000Z
              */
             started_at?: string;
@@ -3411,13 +3417,13 @@ export interface components {
              */
             finished_at?: string;
             /**
-             * @description The first 20 files that failed, in their order; not in lists and events.
+             * @description The first 20 files that failed, in the order of their names. Lists and events do not have this field.
              * @example []
              */
             failures?: components["schemas"]["FailedFile"][];
             error?: components["schemas"]["JobError"];
         };
-        /** @description Error of combining the results of the files. */
+        /** @description Error that prevented the combination of the results of the files. */
         JobError: {
             /**
              * @description Code of the problem: see docs/errors.md.
@@ -3532,7 +3538,7 @@ export interface components {
             max_bytes_in_flight: number;
             /**
              * Format: int64
-             * @description Maximum number of concurrent evaluations. An evaluation whose client sends almost nothing does not count.
+             * @description Maximum number of concurrent evaluations. An evaluation does not count while the service waits for its client and the client sends less than 40 KiB/s.
              * @example 64
              */
             max_requests_in_flight: number;
@@ -3556,7 +3562,7 @@ export interface components {
             max_queued_history_reads: number;
             /**
              * Format: int64
-             * @description Maximum number of open event streams of runs; further ones are refused with 429.
+             * @description Maximum number of open event streams, of runs and jobs together; further ones are refused with 429.
              * @example 256
              */
             max_event_streams: number;
@@ -3586,7 +3592,7 @@ export interface components {
             max_jobs: number;
             /**
              * Format: int64
-             * @description Maximum number of open connections; further ones are closed at once. The last sixteenth of the connections, 2 to 64, is reserved for probes.
+             * @description Maximum number of open connections; further ones are closed at once. One sixteenth of the connections, at least 2 and at most 64, is reserved for probes.
              * @example 8192
              */
             max_connections: number;
@@ -3610,7 +3616,7 @@ export interface components {
             max_runs_per_key?: number;
             /**
              * Format: int64
-             * @description Minimum rate of a client, in bytes per second over `stall_seconds`. A client that sends or receives more slowly while the service waits for it is cut off. The total duration of a request is not limited. While other requests wait for slabs, the minimum is 40 KiB over 2 s.
+             * @description Minimum rate of a client, in bytes per second over `stall_seconds`. A client that sends or receives more slowly while the service waits for it is cut off. The total duration of a request is not limited. While other requests wait for memory, a client must send at least 40 KiB/s, measured over 2 s.
              * @example 1024
              */
             min_bytes_per_second: number;
@@ -3645,7 +3651,7 @@ export interface components {
             pos_inf: number;
             /**
              * Format: int64
-             * @description −Inf logits in counted rows: at other classes than the label they are legal, and have probability 0.
+             * @description Number of −Inf logits in counted rows. −Inf at a class other than the label is valid: that class has probability 0.
              * @example 0
              */
             neg_inf: number;
@@ -3656,7 +3662,7 @@ export interface components {
             max?: components["schemas"]["NumberOrNonFinite"];
             /**
              * Format: int64
-             * @description Counted rows that contain any of these.
+             * @description Number of counted rows that contain NaN, +Inf or −Inf.
              * @example 0
              */
             bad_rows: number;
@@ -3685,7 +3691,7 @@ export interface components {
          *     ]
          */
         Logits: components["schemas"]["FloatTensorBytes"] | components["schemas"]["FloatTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["NestedArray"];
-        /** @description The comparison over the n counted tokens, with r = new − old and ρ = e^r of each token. Nothing is clamped or truncated: a value that overflows float64 is Infinity. Without counted tokens, all values are null. */
+        /** @description The comparison over the n counted tokens, with r = new − old and ρ = e^r of each token. Nothing is clamped or truncated: a value that overflows float64 is Infinity. Without counted tokens, all numbers are null, except the numbers in `tokens`. */
         LogprobComparison: {
             tokens: components["schemas"]["TokenCounts"];
             /**
@@ -3774,14 +3780,14 @@ export interface components {
         /** @description Options of the loss. An absent or null option has its default. */
         LossOptions: {
             /**
-             * @description Reduction of the row losses to one. `mean`: N / D + Z / D_z, with the denominators of `semantics`. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²) are returned as `outputs.per_token_loss`, 0 for rows that are not counted.
+             * @description Reduction of the row losses to one. `mean`: N / D + Z / D_z, with D_z = Σ m over counted rows, and D and D_z changed by `semantics`. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ + λ·lse²) are returned as `outputs.per_token_loss`, 0 for rows that are not counted.
              * @default mean
              * @example sum
              * @enum {unknown}
              */
             reduction?: "mean" | "sum" | "none";
             /**
-             * @description Label, or labels, whose rows are left out. Takes precedence over `invalid_label`. An empty list ignores nothing. Rejected with class probabilities.
+             * @description Label, or labels, whose rows are left out, even if the label is not in [0, C). An empty list ignores nothing. Rejected with class probabilities.
              * @example -100
              * @example [
              *       -100,
@@ -3817,7 +3823,7 @@ export interface components {
              */
             logit_scale?: number;
             /**
-             * @description Axis of the classes in the logits; a negative number counts from the end. PyTorch uses axis 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows follow the other axes in their order, and `shift` applies along the last of them. When the class axis is not the last axis, that axis and all later ones are buffered in memory: (C, …) of (N, C, …).
+             * @description Axis of the classes in the logits; a negative number counts from the end. PyTorch uses axis 1. Class indices have the other axes; class probabilities and the gradient have all axes of the logits. Rows follow the other axes in their order, and `shift` applies along the last of them. When the class axis is not the last axis, the service buffers that axis and all later axes: for logits of shape (N, C, …), blocks of shape (C, …).
              * @default -1
              * @example 1
              */
@@ -3875,7 +3881,7 @@ export interface components {
              */
             gradient_dtype?: "float32";
             /**
-             * @description Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂(N + Z)/∂logits. With s = softmax(x) and the denominators of `semantics`, the gradient for class indices is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c. For class probabilities, the first term is (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c]. `softcap` multiplies the gradient by 1 − tanh², and `logit_scale` by its value. The gradient is 0 for rows that are not counted, and for invalid labels with `invalid_label: "zero_loss"`. `lse` (float64): log Σ exp x. `predictions` (int32): index of the largest logit, the lowest index on ties; −1 for rows that hold a NaN. `target_rank` (int32): number of classes before the label when classes are sorted by descending logit, then by index. With class probabilities, the label is the most probable class, the lowest index on ties. −1 for rows that are not counted, have an invalid label, or hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
+             * @description Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row, shaped like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂(N + Z)/∂logits. With s = softmax(x), W = Σ_c w_c and the denominators of `semantics`, the gradient for class indices is (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c. For class probabilities, the first term is (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c]. `softcap` multiplies the gradient by 1 − tanh², and `logit_scale` by its value. The gradient is 0 for rows that are not counted, and for invalid labels with `invalid_label: "zero_loss"`. `lse` (float64): log Σ exp x. `predictions` (int32): index of the largest logit, the lowest index on ties; −1 for rows that hold a NaN. `target_rank` (int32): number of classes before the label when classes are sorted by descending logit, then by index. With class probabilities, the label is the most probable class, the lowest index on ties. −1 for rows that are not counted, have an invalid label, or hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in nats.
              * @default []
              * @example [
              *       "per_token_loss"
@@ -3894,7 +3900,7 @@ export interface components {
         /** @description A bin of values with 2^e ≤ |x| < 2^(e+1). */
         MagnitudeBin: {
             /**
-             * @description e, where 2^e ≤ |x| < 2^(e+1); −1023 also for smaller values.
+             * @description Exponent e of the values with 2^e ≤ |x| < 2^(e+1). The bin of −1023 also holds all values with |x| < 2^−1023.
              * @example 3
              */
             exponent: number;
@@ -3937,7 +3943,7 @@ export interface components {
              */
             accuracy?: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description Share of rows whose label is among the first min(5, C).
+             * @description Share of rows whose label is among the first min(5, C) classes in the order of descending logits.
              * @example 1
              */
             top5_accuracy?: components["schemas"]["NumberOrNonFinite"];
@@ -4001,7 +4007,7 @@ export interface components {
              */
             denominator: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description Device that computed it, as the trainer named it.
+             * @description Device that computed the micro-batch, as the trainer named it.
              * @example node-3/cuda:1
              */
             device?: string;
@@ -4081,7 +4087,7 @@ export interface components {
              */
             platform: string;
             /**
-             * @description The inputs. The protocol states only one datatype and one rank per tensor. Logits and a reference may also be FP16, BF16, FP32 or FP64, and have any number of leading axes. Other inputs may have any datatype. The configuration says which are optional.
+             * @description The inputs. The protocol states only one datatype and one rank per tensor. Logits and a reference may also be FP16, BF16, FP32 or FP64, and have any number of leading axes. Other inputs may have any datatype. The configuration says which inputs are optional.
              * @example [
              *       {
              *         "name": "label",
@@ -4159,7 +4165,7 @@ export interface components {
         /** @description A nested array of entries. */
         NestedArray: components["schemas"]["NumberOrNonFinite"][] | unknown[];
         /**
-         * @description Log-probabilities of the same tokens under the trainer, in nats, in the shape of `old`. verl calls them `old_log_probs`.
+         * @description Log-probabilities of the same tokens under the trainer, in nats, in the shape of `old` and with the same rules. verl calls this tensor `old_log_probs`.
          * @example [
          *       -0.5,
          *       -1.5,
@@ -4173,7 +4179,7 @@ export interface components {
          * @enum {unknown}
          */
         NonFinite: "NaN" | "Infinity" | "-Infinity";
-        /** @description The loss of the step under each of the averaging methods that trainers confuse. Each sum is exact, so the order of the batches has no effect. Absent on further pages, and for steps of more than 100,000 micro-batches. */
+        /** @description Loss of the step, averaged in three ways that trainers often confuse. Each sum is exact, so the order of the batches has no effect. Only the first page of a step has this field. Steps with more than 100,000 micro-batches do not have it. */
         Normalisation: {
             /**
              * @description Σ numerators / Σ denominators: the loss of the step.
@@ -4199,7 +4205,7 @@ export interface components {
         NumberOrNonFinite: number | components["schemas"]["NonFinite"];
         NumberOrNull: number | components["schemas"]["NonFinite"] | null;
         /**
-         * @description Log-probabilities of the tokens under the sampler, in nats, of shape (N,), or (B, T) with one sequence per row. Plain numbers are float64. Those of counted tokens must be finite and at most 0; values up to 0.01 are accepted as rounding errors. verl calls them `rollout_log_probs`.
+         * @description Log-probabilities of the tokens under the sampler, in nats, of shape (N,), or (B, T) with one sequence per row. Numbers without a dtype are float64. The values of counted tokens must be finite and at most 0.01: rounding may lift a value slightly above 0. verl calls this tensor `rollout_log_probs`.
          * @example [
          *       -0.5,
          *       -1.25,
@@ -4243,7 +4249,7 @@ export interface components {
              */
             model_parallel?: number;
         };
-        /** @description A shard of a batch. `logits` has the columns of the shard. `label` is the same on all ranks; class probabilities have only the columns of the shard. `weight` covers the columns of the shard, or the whole vocabulary. */
+        /** @description A shard of the vocabulary, for the rows of a batch. `logits` has the columns of the shard. `label` is the same on all ranks; class probabilities have only the columns of the shard. `weight` covers the columns of the shard, or the whole vocabulary. */
         PartialRequest: {
             /**
              * @description The class of the first column of the logits.
@@ -4269,7 +4275,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
+             * @description Standard error of the value; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4282,7 +4288,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
+             * @description Standard error of the value; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4295,7 +4301,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
+             * @description Standard error of the value; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4308,7 +4314,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
+             * @description Standard error of the value; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4333,7 +4339,7 @@ export interface components {
              */
             value: components["schemas"]["NumberOrNull"];
             /**
-             * @description Standard error of it; null with fewer than two counted rows, or when infinite.
+             * @description Standard error of the value; null with fewer than two counted rows, or when infinite.
              * @example 0.01
              */
             standard_error: components["schemas"]["NumberOrNull"];
@@ -4605,7 +4611,7 @@ export interface components {
                 detail: string;
             };
         };
-        /** @description The request of `/v1/cross-entropy`, which is evaluated and recorded; or only `numerator` and `denominator`, from a trainer that computes its own loss. */
+        /** @description A micro-batch to record, in one of two forms. The fields of `/v1/cross-entropy`: the service evaluates them. Or a pair, `numerator` and `denominator`, from a trainer that computes its own loss. Both forms accept `scalars`, `device` and `declared_loss`. */
         RecordRequest: {
             logits?: components["schemas"]["Logits"];
             label?: components["schemas"]["Label"];
@@ -4621,7 +4627,7 @@ export interface components {
              */
             numerator?: components["schemas"]["NumberOrNonFinite"];
             /**
-             * @description D, the denominator that belongs to `numerator`.
+             * @description D, the denominator that belongs to `numerator`. Not negative.
              * @example 1024
              */
             denominator?: components["schemas"]["NumberOrNonFinite"];
@@ -4650,7 +4656,7 @@ export interface components {
              */
             summary: string;
             /**
-             * @description Causes of a non-finite loss, and causes that a finite loss may hide.
+             * @description Causes that can make a loss non-finite; they are listed even when the loss is finite.
              * @example []
              */
             causes: components["schemas"]["Cause"][];
@@ -4662,7 +4668,7 @@ export interface components {
             locations?: components["schemas"]["Place"][];
             /**
              * Format: int64
-             * @description Number of left-out rows that contain a non-finite logit. They do not affect the loss.
+             * @description Number of left-out rows that contain a non-finite value. These rows do not affect the loss or the verdict.
              * @example 0
              */
             masked_rows_non_finite?: number;
@@ -4672,7 +4678,7 @@ export interface components {
              * @example 1
              */
             nulls?: number;
-            /** @description Labels of counted rows; absent with class probabilities. */
+            /** @description Labels of counted rows. Absent without labels, and with class probabilities. */
             labels?: {
                 /**
                  * Format: int64
@@ -4688,7 +4694,7 @@ export interface components {
                 max?: number;
                 /**
                  * Format: int64
-                 * @description Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.
+                 * @description Number of labels outside [0, C). Always 0, except with `invalid_label: "zero_loss"`.
                  * @example 0
                  */
                 out_of_range: number;
@@ -4749,7 +4755,7 @@ export interface components {
              */
             local_losses?: components["schemas"]["NumberOrNonFinite"][];
         };
-        /** @description The evaluation; for a pair, its loss and its verdict. */
+        /** @description The evaluation. For a pair of `numerator` and `denominator`: its loss and its verdict. */
         Recording: {
             /**
              * @description The loss, according to `reduction` and `semantics`. Absent with `reduction: "none"` and with `calculate_per_token_loss`.
@@ -4870,7 +4876,7 @@ export interface components {
         /** @description The changed options. */
         ReproducedByOptions: {
             /**
-             * @description `sum`: the sum over the rows. `mean_over_all_rows`: divided by the number of all rows, including rows left out. `mean_over_counted_rows`: divided by the number of counted rows, not by their weights. `mean_without_weights`: the mean over the counted rows, each with weight 1.
+             * @description `sum`: the sum over the rows. `mean_over_all_rows`: the sum divided by the number of all rows, including rows left out. `mean_over_counted_rows`: the sum divided by the number of counted rows, not by the sum of their weights. `mean_without_weights`: the mean over the counted rows, each with weight 1.
              * @example sum
              * @enum {unknown}
              */
@@ -4900,7 +4906,7 @@ export interface components {
              */
             semantics?: "mindformers" | "megatron";
             /**
-             * @description The declared loss is in bits, or is the perplexity.
+             * @description Unit of the declared loss: bits per token, or the perplexity.
              * @example perplexity
              * @enum {unknown}
              */
@@ -4917,7 +4923,7 @@ export interface components {
             /** @description Parameters of the output. */
             parameters?: {
                 /**
-                 * @description True to receive it as bytes after the JSON.
+                 * @description True to receive this output as bytes after the JSON.
                  * @example true
                  */
                 binary_data?: boolean;
@@ -4947,7 +4953,7 @@ export interface components {
              */
             attempts: components["schemas"]["RerunAttempt"][];
             /**
-             * @description True where all results are the same in every bit.
+             * @description True when all results have the same bits.
              * @example false
              */
             same_bits: boolean;
@@ -4957,13 +4963,13 @@ export interface components {
              */
             same_labels?: boolean;
             /**
-             * @description (loss − first) / |first|, for the loss that is farthest from the loss of the first attempt.
+             * @description (loss − first) / |first|. `first` is the loss of the first attempt, and `loss` is the loss that is farthest from it.
              * @example 1.2e-7
              */
             relative_difference: components["schemas"]["NumberOrNonFinite"];
             /**
              * Format: int64
-             * @description First row whose loss differs between the first attempt and the next one that differs from it; absent when row losses are not stored.
+             * @description First row that has different losses in the first attempt and in the next attempt with another result. Absent when no row differs, or row losses are not stored.
              * @example 17
              */
             first_differing_row?: number;
@@ -4978,7 +4984,7 @@ export interface components {
              */
             attempt: number;
             /**
-             * @description Device that computed it, as the trainer named it.
+             * @description Device that computed this result, as the trainer named it.
              * @example node-3/cuda:1
              */
             device?: string;
@@ -5051,14 +5057,14 @@ export interface components {
         RunComparison: {
             /**
              * Format: int64
-             * @description Number of bit-identical micro-batches before the first difference.
+             * @description Number of micro-batches with identical bits in both runs, from `cursor` to the first difference.
              * @example 1024
              */
             same: number;
             difference?: components["schemas"]["RunDifference"];
-            /** @description First micro-batch that the other run lacks, before the end of both. */
+            /** @description First micro-batch that only this run has. Micro-batches after the end of the other run are not compared. */
             only_here?: components["schemas"]["BatchPlace"];
-            /** @description First micro-batch that this run lacks, before the end of both. */
+            /** @description First micro-batch that only the other run has. Micro-batches after the end of this run are not compared. */
             only_there?: components["schemas"]["BatchPlace"];
             /**
              * @description `cursor` that continues the comparison; absent when a difference, or the end of a run, is reached.
@@ -5131,19 +5137,19 @@ export interface components {
             next?: string;
             /**
              * Format: int64
-             * @description Runs that match, on all pages; on the first page only.
+             * @description Number of matching runs on all pages. Only the first page has this field.
              * @example 120
              */
             total?: number;
             /**
              * Format: int64
-             * @description Matching runs whose `status` is `active`; on the first page only.
+             * @description Number of matching runs on all pages whose `status` is `active`. Only the first page has this field.
              * @example 3
              */
             active?: number;
             /**
              * Format: int64
-             * @description Matching runs with non-finite steps; on the first page only.
+             * @description Number of matching runs on all pages with non-finite steps. Only the first page has this field.
              * @example 1
              */
             non_finite?: number;
@@ -5163,7 +5169,7 @@ export interface components {
              */
             state?: "running" | "finished" | "failed";
             /**
-             * @description Notes of people, as plain text.
+             * @description Notes on the run, as plain text.
              * @example The learning rate of the second half was too high.
              */
             notes?: string;
@@ -5222,13 +5228,13 @@ export interface components {
              */
             status: "active" | "idle";
             /**
-             * @description `running`, `finished` or `failed`: the state that the trainer last reported. A later recording sets it to `running` again. `crashed`: the trainer reported `running`, but nothing was recorded for 30 minutes. Without a reported state, a run is `running` while its `status` is `active`, and `idle` otherwise.
+             * @description `running`, `finished` or `failed`: the state that the trainer last reported. A recording more than a minute after a reported end makes the run `running` again. `crashed`: the run was `running`, but nothing was recorded or reported for 30 minutes. Without a reported state, a run is `running` while its `status` is `active`, and `idle` otherwise.
              * @example running
              * @enum {unknown}
              */
             state: "running" | "finished" | "failed" | "crashed" | "idle";
             /**
-             * @description Notes of people, as plain text.
+             * @description Notes on the run, as plain text.
              * @example The learning rate of the second half was too high.
              */
             notes: string;
@@ -5303,7 +5309,7 @@ export interface components {
         };
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library sorts tensors by width, then by name, and so puts narrower labels and masks after the logits.
+         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library writes wide dtypes first, so labels and masks that are narrower than the logits come after them.
          */
         SafetensorsBatch: string;
         /**
@@ -5333,12 +5339,12 @@ export interface components {
         SafetensorsPair: string;
         /**
          * Format: binary
-         * @description A safetensors file with the tensors of the partial by their names, those of `columns` as `columns/…`, and everything else as JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not accept this format: use JSON or MessagePack.
+         * @description A safetensors file. Tensors of the partial have their own names; the tensors in `columns` have the prefix `columns/`. Everything else is JSON text in `__metadata__.evaluation`. `/v1/cross-entropy/combine` does not accept this format: use JSON or MessagePack.
          */
         SafetensorsPartial: string;
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library sorts tensors by width, then by name, and so puts narrower labels and masks after the logits. `vocab_start` and `vocab_size` are JSON numbers in `__metadata__`, by their names.
+         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library writes wide dtypes first, so labels and masks that are narrower than the logits come after them. `__metadata__.vocab_start` and `__metadata__.vocab_size` are numbers as JSON text.
          */
         SafetensorsShard: string;
         /** @description A scalar of a run over its steps. */
@@ -5454,7 +5460,7 @@ export interface components {
          *     ]
          */
         SegmentLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["SegmentEntries"];
-        /** @description A sequence. Without counted tokens its values are null, and it enters no mean. */
+        /** @description A sequence. Without counted tokens, `tokens` is 0, the other numbers are null, and means over sequences leave the sequence out. */
         SequenceComparison: {
             /**
              * Format: int64
@@ -5480,7 +5486,7 @@ export interface components {
             /** @description exp of the mean of −log-probability over the counted tokens. */
             perplexity: components["schemas"]["PerplexityPair"];
         };
-        /** @description A sequence, over its counted rows. Without counted rows its other values are null, and it enters no mean. */
+        /** @description A sequence, over its counted rows. Without counted rows, `tokens` is 0, the other numbers are null, and means over sequences leave the sequence out. */
         SequenceEvaluation: {
             /**
              * Format: int64
@@ -5510,14 +5516,14 @@ export interface components {
             perplexity: components["schemas"]["NumberOrNull"];
         };
         /**
-         * @description Lengths of the sequences that the tokens of shape (N,) fill in order: integers of shape (S,) with the sum N. Default: one sequence. There may be 8192 sequences.
+         * @description Lengths of consecutive sequences: integers of shape (S,) whose sum is N, for tokens of shape (N,). At most 8192 sequences. Default: one sequence. Rejected for tokens of shape (B, T), whose rows are the sequences.
          * @example [
          *       3,
          *       1
          *     ]
          */
         SequenceLengths: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["SegmentEntries"];
-        /** @description The labels under `logits`; with labels only. */
+        /** @description Values of the labels under `logits`. Present only with labels. */
         SequenceOfLogits: {
             /**
              * @description Σ m·nll / Σ m of the labels.
@@ -5530,7 +5536,7 @@ export interface components {
              */
             perplexity: components["schemas"]["NumberOrNull"];
         };
-        /** @description The labels under `reference`; with labels only. */
+        /** @description Values of the labels under `reference`. Present only with labels. */
         SequenceOfReference: {
             /**
              * @description Σ m·nll / Σ m of the labels.
@@ -5594,7 +5600,7 @@ export interface components {
             locations: components["schemas"]["Place"][];
             /**
              * Format: int64
-             * @description Number of left-out rows that contain a non-finite logit. They do not affect the loss.
+             * @description Number of left-out rows that contain a non-finite value. These rows do not affect the loss or the verdict.
              * @example 0
              */
             masked_rows_non_finite: number;
@@ -5700,7 +5706,7 @@ export interface components {
             disagreement?: components["schemas"]["Disagreement"][];
             /**
              * Format: int64
-             * @description Micro-batches of the step, including other pages; on the first page only.
+             * @description Number of micro-batches of the step, on all pages. Only the first page has this field.
              * @example 32
              */
             batches?: number;
@@ -5806,7 +5812,7 @@ export interface components {
              */
             string_value: string;
         };
-        /** @description A tensor. In MessagePack, an array of msgpack-numpy when the logits were one; bfloat16, which NumPy lacks, is returned as its bits. */
+        /** @description A tensor. If a MessagePack request sends the logits as an array of msgpack-numpy, a MessagePack answer has such arrays too. Such an array holds bfloat16 as its bits, because NumPy lacks this dtype. */
         Tensor: {
             dtype: components["schemas"]["DType"];
             shape: components["schemas"]["Shape"];
@@ -5827,13 +5833,13 @@ export interface components {
              */
             file: string;
             /**
-             * @description Name of the tensor in it.
+             * @description Name of the tensor in the file.
              * @example logits
              */
             tensor: string;
         };
         /**
-         * @description Number of bytes of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), which are summed. Required by `bits_per_byte` and `byte_perplexity`.
+         * @description Number of bytes of the scored texts, finite and not negative: one number for the whole batch, or numbers of shape (S,), one for each sequence. The service uses only their sum. Required by `bits_per_byte` and `byte_perplexity`.
          * @example [
          *       5,
          *       3
@@ -5841,7 +5847,7 @@ export interface components {
          */
         TextBytes: components["schemas"]["AnyTensorBytes"] | components["schemas"]["AnyTensorArray"] | components["schemas"]["TensorFile"] | components["schemas"]["SizeEntries"];
         /**
-         * @description Number of words of the scored texts, finite and not negative: one number for the whole batch, or one for each sequence, of shape (S,), which are summed. Required by `word_perplexity`.
+         * @description Number of words of the scored texts, finite and not negative: one number for the whole batch, or numbers of shape (S,), one for each sequence. The service uses only their sum. Required by `word_perplexity`.
          * @example [
          *       5,
          *       3
@@ -5985,7 +5991,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "the body is no JSON: it ends within a string",
+                 *       "error": "the body is not JSON: the string at byte 12 does not end",
                  *       "code": "malformed_body",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6167,7 +6173,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "the body is no JSON: it ends within a string",
+                 *       "error": "the body is not JSON: the string at byte 12 does not end",
                  *       "code": "malformed_body",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6183,7 +6189,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "the request requires the scope evaluate, but the key dashboard has only read",
+                 *       "error": "the request requires the scope evaluate, but the key dashboard has only the scopes [read]",
                  *       "code": "forbidden",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6199,7 +6205,7 @@ export interface components {
             content: {
                 /**
                  * @example {
-                 *       "error": "the request requires the scope evaluate, but the key dashboard has only read",
+                 *       "error": "the request requires the scope evaluate, but the key dashboard has only the scopes [read]",
                  *       "code": "forbidden",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2"
                  *     }
@@ -6236,7 +6242,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:malformed_body",
                  *       "title": "The body cannot be decoded",
                  *       "status": 400,
-                 *       "detail": "the body is no JSON: it ends within a string",
+                 *       "detail": "the body is not JSON: the string at byte 12 does not end",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "malformed_body"
                  *     }
@@ -6276,7 +6282,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:forbidden",
                  *       "title": "The key lacks the required scope",
                  *       "status": 403,
-                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only read",
+                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only the scopes [read]",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "forbidden"
                  *     }
@@ -6352,7 +6358,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:conflict",
                  *       "title": "A different batch is already recorded",
                  *       "status": 409,
-                 *       "detail": "micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0, is recorded with different content; a trainer that resumes must increment attempt",
+                 *       "detail": "micro-batch 0 of rank 0 at step 100 of char-lm, attempt 0: different content, or a different value of a scalar, is already recorded; a trainer that resumes must increment attempt",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "conflict"
                  *     }
@@ -6514,7 +6520,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:malformed_body",
                  *       "title": "The body cannot be decoded",
                  *       "status": 400,
-                 *       "detail": "the body is no JSON: it ends within a string",
+                 *       "detail": "the body is not JSON: the string at byte 12 does not end",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "malformed_body"
                  *     }
@@ -6533,7 +6539,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:forbidden",
                  *       "title": "The key lacks the required scope",
                  *       "status": 403,
-                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only read",
+                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only the scopes [read]",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "forbidden"
                  *     }
@@ -6552,7 +6558,7 @@ export interface components {
                  *       "type": "urn:lossmeter:problem:forbidden",
                  *       "title": "The key lacks the required scope",
                  *       "status": 403,
-                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only read",
+                 *       "detail": "the request requires the scope evaluate, but the key dashboard has only the scopes [read]",
                  *       "instance": "urn:uuid:0b8a1c0e-4f2c-4f0e-9a83-7a4bb1d7a9d2",
                  *       "code": "forbidden"
                  *     }
@@ -6928,7 +6934,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description `queued` until the first file is begun, then `running`. It ends as `succeeded`; as `failed` when a file could not be evaluated; or as `cancelled`.
+                 * @description Only jobs in this state.
                  * @example running
                  */
                 state?: "queued" | "running" | "succeeded" | "failed" | "cancelled";
@@ -7944,7 +7950,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The difference, or how far the runs are the same. */
+            /** @description The first difference, or the number of micro-batches that are the same. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -8110,7 +8116,7 @@ export interface operations {
                  */
                 micro_batch?: number;
                 /**
-                 * @description Attempt of the trainer, incremented when it resumes from a checkpoint. A step consists of the batches of its highest attempt, and later steps of lower attempts are no longer part of the run.
+                 * @description Attempt of the trainer, incremented when it resumes from a checkpoint. A step consists of the batches of its highest attempt. From its first step on, an attempt supersedes all steps of lower attempts.
                  * @example 0
                  */
                 attempt?: number;
@@ -8207,7 +8213,7 @@ export interface operations {
                  */
                 to?: components["parameters"]["To"];
                 /**
-                 * @description Maximum number of steps, selected to show the shape of the curve: the first and last step of the range, the non-finite steps, and the smallest and largest loss of each bucket of equally many finite losses. When non-finite steps would take more than half of the points, only the first and the last of each group of them are returned.
+                 * @description Maximum number of steps, selected to show the shape of the curve. The first and the last step of the range, and the non-finite steps, are selected. The finite steps are divided into buckets of equal size; the steps with the smallest and the largest loss of each bucket are selected. If not all non-finite steps fit, they are divided into groups of equal size, and the first and the last step of each group are selected.
                  * @example 1000
                  */
                 max_points?: number;
@@ -8222,7 +8228,7 @@ export interface operations {
                  */
                 cursor?: components["parameters"]["Cursor"];
                 /**
-                 * @description Attempt whose steps are returned, including superseded steps. Spikes are judged by the earlier steps of the same attempt. The answer has at most 2000 steps, whatever `limit` and `max_points` are; the buckets of `max_points` have equally many steps. Default: the curve of the run.
+                 * @description Attempt whose steps are returned, including superseded steps. Spikes are judged by the earlier steps of the same attempt. The answer has at most 2000 steps, whatever `limit` and `max_points` are. `max_points` then selects steps by the rule for scalars. Default: the curve of the run.
                  * @example 0
                  */
                 attempt?: number;
@@ -8322,14 +8328,14 @@ export interface operations {
                  */
                 state?: "running" | "finished" | "failed" | "crashed" | "idle";
                 /**
-                 * @description Only runs with this label, as `name=value`; repeated for several labels, which must all match. A number may be written in any way: `lr=1e-4` is `lr=0.0001`.
+                 * @description Only runs with this label, as `name=value`. To require several labels, repeat the parameter. Numbers match by value: `lr=1e-4` finds `lr=0.0001`.
                  * @example [
                  *       "model=gpt-1b"
                  *     ]
                  */
                 label?: string[];
                 /**
-                 * @description Only runs with this tag; repeated for several tags, which must all match.
+                 * @description Only runs with this tag. To require several tags, repeat the parameter.
                  * @example [
                  *       "baseline"
                  *     ]
@@ -8341,7 +8347,7 @@ export interface operations {
                  */
                 archived?: "false" | "true" | "any";
                 /**
-                 * @description `newest` or `oldest` first, by their creation; by `name`, in the order of its characters (code points); or `updated`, the most recently recorded first.
+                 * @description Order of the runs. `newest`: the last created run first. `oldest`: the first created run first. `name`: by name, in the order of code points. `updated`: the run with the latest recording first.
                  * @example updated
                  */
                 sort?: "newest" | "oldest" | "name" | "updated";
@@ -8351,7 +8357,7 @@ export interface operations {
                  */
                 limit?: number;
                 /**
-                 * @description `next` of the previous page. Send the same search, filters and `sort`; a cursor is invalid with others.
+                 * @description `next` of the previous page. Send it with the same search, filters and `sort`. With a different query, the cursor is invalid.
                  * @example 17
                  */
                 cursor?: string;
@@ -8514,7 +8520,7 @@ export interface operations {
                  */
                 format?: "csv" | "jsonl";
                 /**
-                 * @description Steps, their micro-batches, or scalars: a line for each name, step and rank.
+                 * @description Rows of the export. `steps`: one per step. `batches`: one per micro-batch. `scalars`: one per name, step and rank.
                  * @example steps
                  */
                 of?: "steps" | "batches" | "scalars";

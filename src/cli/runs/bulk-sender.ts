@@ -78,7 +78,7 @@ export class BulkSender implements Sink {
       this.#refuse(run, {
         place,
         code: 'too_large',
-        detail: `the item has ${bytes} bytes, at most ${MOST_BULK_BYTES}`,
+        detail: `the item has ${bytes} bytes, expected at most ${MOST_BULK_BYTES}`,
       });
       return;
     }

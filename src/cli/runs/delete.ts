@@ -6,7 +6,7 @@ const USAGE = `usage: lossmeter runs delete --yes RUN…
 
 Deletes runs with everything that is recorded for them.
 
-  --yes                confirm: nothing is asked
+  --yes                required: confirms the deletion
 ${SERVICE_USAGE}
 `;
 
@@ -30,7 +30,8 @@ function readArguments(args: string[]): Deletion | undefined {
   });
   if (values.help === true) return undefined;
   if (positionals.length === 0) throw new UsageError('no run is named');
-  if (values.yes !== true) throw new UsageError(`${positionals.length} to delete: confirm with --yes`);
+  if (values.yes !== true)
+    throw new UsageError(`--yes is missing: it confirms that ${positionals.length} runs are to be deleted`);
   return { runs: positionals, url: values.url };
 }
 

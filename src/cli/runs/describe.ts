@@ -29,10 +29,10 @@ ${SERVICE_USAGE}
 export const finishRuns = commandOf({
   usage: `usage: lossmeter runs finish [--failed] RUN…
 
-Says that runs have finished. A recording more than a minute later shows that
-they run again.
+Sets the state of runs to finished. A recording more than a minute later sets it
+to running again.
 
-  --failed             say that they have failed
+  --failed             set the state to failed
 ${SERVICE_USAGE}
 `,
   flag: 'failed',

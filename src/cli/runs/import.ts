@@ -29,18 +29,18 @@ Each folder with event files of TensorBoard is a run, named by its path in PATH.
 Every other import is one run. Importing a file again changes nothing. Wall
 times are not recorded.
 
-  --run NAME           name of the run; before the name of a folder, NAME/folder
+  --run NAME           name of the run, or NAME/subfolder for event files there
   --format FORMAT      format of the files, when it is not recognised
   --loss NAME          tag, key or column of the loss; by default a usual name,
                        such as loss, train/loss or "lm loss"
-  --exclude PATTERN    regular expression of tags of TensorBoard to leave out,
-                       by default ' vs samples$': their steps are samples
+  --exclude PATTERN    regular expression of TensorBoard tags to leave out; the
+                       default, ' vs samples$', has steps that count samples
   --map FIELD=COLUMN   column of CSV for a field; may be repeated. FIELD is
                        ${CSV_FIELDS.slice(0, 5).join(', ')},
                        ${CSV_FIELDS.slice(5).join(', ')}
-  --rank N             rank of items without a rank, by default 0, or the
-                       number in a path such as rank_3 for mindformers
-  --rank-pattern P     regular expression whose group finds the rank in a path
+  --rank N             rank of items without a rank; default: 0, for mindformers
+                       the number in a path such as rank_3
+  --rank-pattern P     regular expression; its group matches the rank in a path
   --attempt N          attempt of the first items, by default 0; a trainer that
                        goes back to an earlier step begins the next attempt
   --follow             continue with data that is appended, until SIGINT or

@@ -10,7 +10,7 @@ Lists runs, the newest first.
 
 ${FILTER_USAGE}
   --sort ORDER         newest, oldest, name or updated; newest by default
-  --limit N            most runs, by default all
+  --limit N            maximum number of runs; all by default
   --json               print JSON
 ${SERVICE_USAGE}
 `;

@@ -10,13 +10,13 @@ const USAGE = `usage: lossmeter runs prune [options] --dry-run|--yes
 Deletes old runs. A run is deleted when every given rule says so. An active run,
 which was recorded in the last five minutes, and one that is running are kept.
 
-  --older-than AGE     runs that were created before; AGE is a time such as 12h,
-                       30d or 8w before now, or a date such as 2030-01-31
-  --unchanged-for AGE  runs that were last recorded before
+  --older-than AGE     runs created before AGE: a time before now such as 12h, 30d
+                       or 8w, or a date such as 2030-01-31
+  --unchanged-for AGE  runs without a recording since AGE
   --keep N             runs beyond the N newest of those that match
 ${FILTER_USAGE}
   --dry-run            print the runs, and delete nothing
-  --yes                confirm: nothing is asked
+  --yes                delete without asking
   --json               print JSON
 ${SERVICE_USAGE}
 `;

@@ -177,7 +177,7 @@ function summarizeSurvey(
   }
   if (negInf > 0) clauses.push(`${count(negInf, 'value')} at -Infinity`);
   const { minimum, maximum } = survey;
-  if (minimum === Infinity) return [...clauses, rows === 0 ? 'no row counts' : 'no value is finite'].join('; ');
+  if (minimum === Infinity) return [...clauses, rows === 0 ? 'no row is counted' : 'no value is finite'].join('; ');
   const range = `within [${showNumber(minimum)}, ${showNumber(maximum)}]`;
   const isFinite = nan + posInf + negInf === 0;
   clauses.push(isFinite ? `every value is finite, ${range}` : `finite values are ${range}`);

@@ -148,12 +148,16 @@ export function decodePartial(value: unknown, index: number): ReadPartial {
         : version === undefined
           ? showValue(value)
           : `of version ${showValue(version)}`;
-    const expected = `version ${PARTIAL_VERSION}, as POST /v1/cross-entropy/partials of this service answers`;
-    throw wrong(`is ${came}, expected ${expected}: make all partials of a batch and merge them with one version`);
+    const expected = `version ${PARTIAL_VERSION} of the objects that POST /v1/cross-entropy/partials returns`;
+    throw wrong(
+      `is ${came}, expected ${expected}: use the same version of Lossmeter to make and to merge all partials`,
+    );
   }
   if (!Value.Check(PartialSchema, value)) {
     const fault = Value.Errors(PartialSchema as TSchema, value)[0];
-    throw wrong(`was changed: ${fault?.instancePath ?? ''} ${fault?.message ?? 'is not as it was answered'}`);
+    throw wrong(
+      `was changed: ${fault?.instancePath ?? ''} ${fault?.message ?? 'differs from what the service returned'}`,
+    );
   }
   const { shape, output_shape: outputShape, classes, vocab_start: start, vocab_size: vocabSize } = value;
   const rows = elementCount(shape);

@@ -75,7 +75,8 @@ class EventStream implements Stream {
     if (isStart) this.#restarts.start(file, step);
     const scalars = this.#tags.scalarsOf(event);
     if (scalars.size === 0) return undefined;
-    if (!Number.isSafeInteger(step) || step < 0) throw new Error(`the step is ${step}`);
+    if (!Number.isSafeInteger(step) || step < 0)
+      throw new Error(`the step is ${step}, expected an integer that is at least 0`);
     const { loss } = this.#tags;
     const attempt = this.#restarts.attemptOf(file, step, scalars.keys(), loss);
     const numerator = loss === undefined ? undefined : scalars.get(loss);

@@ -95,12 +95,12 @@ export class JobWorker {
       run: async (key, attempt) => {
         const started = performance.now();
         const outcome = await this.#runner.run(key, attempt);
-        this.#log.info(`${nameOf(key)} is ${outcome} after ${(performance.now() - started).toFixed(0)} ms`);
+        this.#log.info(`${nameOf(key)}: ${outcome} after ${(performance.now() - started).toFixed(0)} ms`);
       },
       lose: async (key) => {
         const detail = 'every worker that began the file was lost, or had a temporary error';
         await this.#store.fail(key, { code: 'worker_lost', detail });
-        this.#log.error(`${nameOf(key)} is given up: ${detail}`);
+        this.#log.error(`${nameOf(key)}: failed, no further attempt: ${detail}`);
       },
     });
     this.#log.info(`ready for ${workerTasks} tasks at a time`);
@@ -120,7 +120,7 @@ export class JobWorker {
       this.#pools.set(kernel, pool);
       return pool;
     } catch (cause) {
-      const detail = `${(cause as Error).message}; the job has the kernel of the service that created it: set its LOSSMETER_KERNEL=strict`;
+      const detail = `${(cause as Error).message}. The job requires this kernel, because the service that created the job uses it: start a worker on a machine that supports the kernel, or set LOSSMETER_KERNEL=strict for the service and create the job again`;
       throw new LossmeterError('worker_lost', detail, [], { cause });
     }
   }

@@ -40,7 +40,7 @@ export interface Place {
   leave(): void;
 }
 
-/** Request that waits for a place. */
+/** Request that waits for admission. */
 interface Waiting {
   isAbandoned: (() => boolean) | undefined;
   letIn: () => void;
@@ -79,7 +79,7 @@ export class Admission {
     return this.#places.size;
   }
 
-  /** Number of requests that wait for a place. */
+  /** Number of requests that wait for admission. */
   get queued(): number {
     return this.#queue.length;
   }

@@ -7,7 +7,7 @@ import type { BodyLimits, RequestBody } from '../body.ts';
 import type { Admission } from './admission.ts';
 import type { Turns } from './turns.ts';
 
-/** Admits requests: each request waits for its turn and for a place, or is refused. */
+/** Admits requests: each request waits for its turn and for admission, or is refused. */
 export class Doorway {
   readonly #admission: Admission;
   readonly #turns: Turns | undefined;

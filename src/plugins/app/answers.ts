@@ -39,7 +39,7 @@ export default fp(
 /** Body of a request, in the form that evaluations accept. */
 export function requestBody({ headers, raw }: FastifyRequest, codec: Codec): RequestBody {
   const length = headers['content-length'];
-  // Disables the idle timeout of the connection: the request may wait for a place, or for a long evaluation. Admission checks
+  // Disables the idle timeout of the connection: the request may wait for admission, or for a long evaluation. Admission checks
   // the progress of a client while the service waits for its bytes.
   raw.socket.setTimeout(0);
   return {

@@ -44,7 +44,7 @@ export default fp<{ config: Config }>(
       request.log = reply.log = request.log.child({ keyName: key.name });
       if (suffice(key.scopes, access)) return;
       challenge(reply, { error: 'insufficient_scope', scope: access });
-      const detail = `the request requires the scope ${access}, but the key ${key.name} has only ${key.scopes.join(', ')}`;
+      const detail = `the request requires the scope ${access}, but the key ${key.name} has only the scopes [${key.scopes.join(', ')}]`;
       throw new LossmeterError('forbidden', detail);
     });
   },

@@ -60,7 +60,10 @@ function noSuchRoute(
     return new LossmeterError('not_found', `there is no ${path}${question === '' ? manual : question}`);
   }
   reply.header('allow', allowed.join(', '));
-  return new LossmeterError('method_not_allowed', `${path} has no ${method}, it has ${allowed.join(', ')}`);
+  return new LossmeterError(
+    'method_not_allowed',
+    `${path} does not have the method ${method}, expected ${allowed.join(' or ')}`,
+  );
 }
 
 /** Answers a request that Fastify refuses before routing, such as a path that cannot be decoded. */

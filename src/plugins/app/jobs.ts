@@ -70,7 +70,7 @@ function doHere(
   const means = {
     pool: (kernel: string) => {
       if (kernel === app.pool.variant) return app.pool;
-      const detail = `the job has the kernel ${kernel}, this service ${app.pool.variant}: set LOSSMETER_KERNEL=${kernel}, or create the job again`;
+      const detail = `the job requires the kernel ${kernel}, but this service uses ${app.pool.variant}: set LOSSMETER_KERNEL=${kernel}, or create the job again`;
       throw new LossmeterError('partials_mismatch', detail);
     },
     held: { open: () => app.evaluator.openAccount() },

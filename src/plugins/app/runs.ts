@@ -132,14 +132,13 @@ function follow(app: FastifyInstance, store: ServiceStore, name: string, { tell,
 function makeWebhook(app: FastifyInstance, config: Config, metrics: RunMetrics | undefined): Follower {
   const { webhookUrl: url, webhookSecret: secret } = config;
   if (secret === undefined) {
-    throw new Error(
-      'LOSSMETER_WEBHOOK_URL is set, and LOSSMETER_WEBHOOK_SECRET, with which webhooks are signed, is not',
-    );
+    throw new Error('LOSSMETER_WEBHOOK_SECRET is missing: LOSSMETER_WEBHOOK_URL requires it to sign the messages');
   }
   const receiver = readEndpoint({ variable: 'LOSSMETER_WEBHOOK_URL', value: url!, secrets: [secret] });
   const webhook = new Webhook({ receiver, secret }, (outcome, err) => {
     metrics?.told(outcome);
-    if (outcome !== 'delivered') app.log.warn({ err }, `a webhook was ${outcome}`);
+    if (outcome === 'failed') app.log.warn({ err }, 'a webhook message was not delivered');
+    if (outcome === 'dropped') app.log.warn({ err }, 'a webhook message was dropped, because too many messages wait');
   });
   return { tell: webhook.tell, close: () => webhook.close() };
 }

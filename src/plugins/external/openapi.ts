@@ -30,6 +30,7 @@ export default fp<{ config: Config }>(
         },
         tags: [
           { name: 'evaluation', description: 'Evaluate a batch.' },
+          { name: 'jobs', description: 'Evaluation of many files in the background.' },
           { name: 'runs', description: 'The history of training runs.' },
           { name: 'open inference', description: 'The Open Inference Protocol of KServe and Triton.' },
           { name: 'service', description: 'Version, limits and health of the service.' },

@@ -82,26 +82,26 @@ function* candidatesOf(sums: StepSums, own: BatchSums, meanOfRankMeans: number):
 /** Explanation of a declared loss, by the way that reproduces it. */
 const MEANINGS: Readonly<Record<ReproducedBy, string>> = {
   mean_of_means:
-    'it is the mean of the means of all micro-batches, which weights the tokens of small micro-batches more than others',
+    'is the mean of the means of all micro-batches, which weights the tokens of small micro-batches more than others',
   rank_mean_of_means:
-    'it is the mean of the means of the micro-batches of the rank, which weights the tokens of small micro-batches more than others',
+    'is the mean of the means of the micro-batches of the rank, which weights the tokens of small micro-batches more than others',
   mean_of_rank_means:
-    'it is the mean of the means of the ranks, which weights the tokens of ranks with few tokens more than others',
-  sum: 'it is the sum over the tokens of the step, not their mean',
-  rank_sum: 'it is the sum over the tokens of the rank, not their mean',
-  sum_of_means: 'it is the sum of the means of all micro-batches, without a division by their number',
-  rank_sum_of_means: 'it is the sum of the means of the micro-batches of the rank, without a division by their number',
-  last_micro_batch: 'it is the loss of the last micro-batch of the rank alone',
-  first_micro_batch: 'it is the loss of the first micro-batch of the rank alone',
-  divided_by_micro_batches: 'it is the mean divided once more by the number of micro-batches',
-  divided_by_ranks: 'it is the mean divided once more by the number of ranks',
-  times_ranks: 'it is the mean times the number of ranks: a sum over the ranks that was not divided',
-  rank_share: 'it is the sum over the tokens of the rank, divided by the tokens of all ranks',
-  bits_per_token: 'it is in bits, not in nats',
-  perplexity: 'it is the perplexity, not the loss',
+    'is the mean of the means of the ranks, which weights the tokens of ranks with few tokens more than others',
+  sum: 'is the sum over the tokens of the step, not their mean',
+  rank_sum: 'is the sum over the tokens of the rank, not their mean',
+  sum_of_means: 'is the sum of the means of all micro-batches, without a division by their number',
+  rank_sum_of_means: 'is the sum of the means of the micro-batches of the rank, without a division by their number',
+  last_micro_batch: 'is the loss of the last micro-batch of the rank alone',
+  first_micro_batch: 'is the loss of the first micro-batch of the rank alone',
+  divided_by_micro_batches: 'is the mean divided once more by the number of micro-batches',
+  divided_by_ranks: 'is the mean divided once more by the number of ranks',
+  times_ranks: 'is the mean times the number of ranks: a sum over the ranks that was not divided',
+  rank_share: 'is the sum over the tokens of the rank, divided by the tokens of all ranks',
+  bits_per_token: 'is in bits, not in nats',
+  perplexity: 'is the perplexity, not the loss',
 };
 
 function summaryOf({ ranks, declared, recorded, reproduced_by: by }: Finding): string {
-  const meaning = by === null || by === undefined ? 'no known way of averaging gives it' : MEANINGS[by];
-  return `${nameRanks(ranks)} declared ${declared}, recorded ${recorded}: ${meaning}`;
+  const meaning = by === null || by === undefined ? 'matches no known way of averaging' : MEANINGS[by];
+  return `${nameRanks(ranks)} declared the loss ${declared}, but recorded ${recorded}: the declared loss ${meaning}`;
 }

@@ -33,7 +33,7 @@ export function ranksApart(sums: StepSums): Finding[] {
     if (Math.abs(loss - median) <= most) return [];
     const near = USUAL_DEVIATIONS * deviationOf(usual.denominator);
     const explained = explain(loss, { denominator, usual, isUsual: (one) => Math.abs(one - median) <= near });
-    const because = explained === undefined ? '' : `: ${MEANINGS[explained]}`;
+    const because = explained === undefined ? '' : `; the loss of the rank is probably ${MEANINGS[explained]}`;
     const finding: Finding = {
       kind: 'rank_apart',
       ranks: [rank],
@@ -54,7 +54,7 @@ function shareOf(denominator: number, usual: number): number {
 }
 
 const MEANINGS: Readonly<Record<ExplainedBy, string>> = {
-  sum: 'a sum over tokens in place of their mean',
+  sum: 'a sum over tokens instead of their mean',
   sum_of_means: 'a sum of means of micro-batches, without a division by their number',
   divided_by_micro_batches: 'a mean that was divided once more by the number of micro-batches',
   divided_by_denominator: 'a mean that was divided once more by the number of tokens',

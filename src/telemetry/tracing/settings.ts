@@ -36,5 +36,6 @@ function requireOneOf<T extends string>(name: string, value: string, valid: read
 function requireUrl(name: string, value: string | undefined): void {
   if (value === undefined) return;
   const url = URL.parse(value);
-  if (url === null || !/^https?:$/.test(url.protocol)) throw new Error(`${name} is no URL, expected http://host:port`);
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new Error(`${name} is not an HTTP URL, expected http://host:port or https://host:port`);
 }

@@ -74,7 +74,7 @@ export function announcedJsonBytes(header: string | string[] | undefined): numbe
   if (header === undefined) return undefined;
   const bytes = typeof header === 'string' && /^\d{1,16}$/.test(header) ? Number(header) : Number.NaN;
   if (Number.isSafeInteger(bytes) && bytes > 0) return bytes;
-  const detail = `Inference-Header-Content-Length is ${showValue(header)}, expected the bytes of JSON in front of the tensors`;
+  const detail = `Inference-Header-Content-Length is ${showValue(header)}, expected the length of the JSON before the tensors, in bytes`;
   throw new LossmeterError('malformed_body', detail);
 }
 
@@ -88,7 +88,8 @@ function* readAll(bytes: Bytes, { held: account, maxJsonBytes }: DecodeContext):
     return yield { is: 'json', text, fields: REQUEST_KEYS };
   } catch (error) {
     if (!(error instanceof LossmeterError) || error.code !== 'malformed_body') throw error;
-    const hint = 'tensors may follow JSON whose length Inference-Header-Content-Length says, and here it is missing';
+    const hint =
+      'if tensors follow the JSON as bytes, the header Inference-Header-Content-Length must have the length of the JSON, but it is missing';
     throw new LossmeterError('malformed_body', `${error.message}; ${hint}`, [], { cause: error });
   }
 }
@@ -100,7 +101,7 @@ function* readHead(
   { held: account, maxJsonBytes, contentLength }: DecodeContext,
 ): Decoding<unknown> {
   if (jsonBytes > maxJsonBytes) throw tooMuchJson(maxJsonBytes);
-  const what = 'the JSON whose length Inference-Header-Content-Length says';
+  const what = 'the JSON, whose length is Inference-Header-Content-Length';
   if (contentLength !== undefined && jsonBytes > contentLength) throw truncated(what, jsonBytes, contentLength);
   const held = new HeldRuns(account, 'the JSON', BINARY_ADVICE);
   yield* consume(bytes, jsonBytes, what, (run) => held.push(run));

@@ -3,7 +3,7 @@ const DATA_URL = /^[ \t\n\r\f\v]{0,64}data:/i;
 /** Number of characters at the start of a text that identify a data URL. */
 const BEGINNING_LENGTH = 80;
 
-const RAW_HINT = '; bytes that MessagePack has as str, by use_bin_type=False, are sent as bin';
+const RAW_HINT = '; to send raw bytes in MessagePack, encode them as bin and not as str (use_bin_type=True)';
 
 /** Kind of each byte of a text. Digits are from both alphabets of RFC 4648. */
 const KINDS = new Uint8Array(256);
@@ -76,7 +76,7 @@ export class Base64Decoder {
 
   #faultAt(chunk: Uint8Array, at: number): string {
     if (DATA_URL.test(this.#beginning)) {
-      return 'it begins with "data:", expected what follows the comma of a data URL';
+      return 'it begins with "data:", expected only the base64 text after the comma of the data URL';
     }
     const hint = chunk.subarray(at).some(isNoText) ? RAW_HINT : '';
     // Padding is only valid at the end, so the first `=` is the fault.

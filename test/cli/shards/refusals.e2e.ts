@@ -96,7 +96,7 @@ describe('shards', () => {
     const places = (entries as { place: number }[]).map(({ place }) => ({ place, path: '', bytes: 0 }));
     await muted(() => writeShard({ index: 2, of: 3, path }, places, saved, { kind, options, tensors, list }));
     const says =
-      'the shards have the kernels relaxed and strict: for the bits of one process, write them with one --kernel';
+      'the shards were evaluated with the kernels relaxed and strict, so the result may differ from that of one process in the last bits: evaluate all shards with the same --kernel';
     expect(await combine(whole[0]!, path, whole[2]!)).toEqual([0, `${says}\n${table}`]);
   });
 

@@ -37,9 +37,12 @@ describe('text is refused', () => {
     ['AAAA\nA', '5 characters are not a whole number of bytes'],
     ['data:application/octet-stream;base64,AAAA', 'it begins with "data:"'],
     ['\nDATA:;base64,AAAA', 'it begins with "data:"'],
-    ['AA\u0000A', 'character 2 is U+0000; bytes that MessagePack has as str'],
-    ['!A\u0000A', 'character 0 is "!"; bytes that MessagePack has as str'],
-    ['\uFFFDAAA', 'character 0 is U+FFFD; bytes that MessagePack has as str, by use_bin_type=False, are sent as bin'],
+    ['AA\u0000A', 'character 2 is U+0000; to send raw bytes in MessagePack'],
+    ['!A\u0000A', 'character 0 is "!"; to send raw bytes in MessagePack'],
+    [
+      '\uFFFDAAA',
+      'character 0 is U+FFFD; to send raw bytes in MessagePack, encode them as bin and not as str (use_bin_type=True)',
+    ],
   ])('%j: %s', (text, fault) => {
     expect(bytesOfBase64(text)).toEqual({ fault: expect.stringContaining(fault) });
   });
@@ -79,7 +82,7 @@ describe('in chunks of any size', () => {
     ['AAA=A', 'character 3 is "="'],
     ['AA= =\n=', 'character 2 is "="'],
     ['AAAA\nA', '5 characters are not a whole number of bytes'],
-    [' data:;base64,AAAA', 'it begins with "data:", expected what follows the comma of a data URL'],
+    [' data:;base64,AAAA', 'it begins with "data:", expected only the base64 text after the comma of the data URL'],
   ])('%j: %s', (text, fault) => {
     for (const size of sizes) expect(decode(text, size)).toBe(fault);
   });

@@ -166,15 +166,17 @@ def _distinct(files: list[str]) -> list[str]:
         place = os.path.realpath(file)
         if place in names:
             first = names[place]
-            again.append(file if first == file else f"{file}, which is {first}")
+            again.append(
+                file if first == file else f"{file} (the same file as {first})"
+            )
         else:
             names[place] = file
     if again:
         shown = again[:MOST_NAMES]
         if len(again) > MOST_NAMES:
             shown.append(f"and {len(again) - MOST_NAMES} more")
-        text = f"counted once, though named again: {'; '.join(shown)}"
-        print(text, file=sys.stderr)
+        text = "these files are named more than once, but are counted once"
+        print(f"{text}: {'; '.join(shown)}", file=sys.stderr)
     return [*names.values()]
 
 

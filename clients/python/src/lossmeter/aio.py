@@ -54,9 +54,9 @@ class AsyncClient(Configured):
     Args:
         url: See `Client`.
         api_key: See there.
-        timeout: Most seconds to connect, to send 256 KiB, and to wait for data of the
-            answer.
-        retries: Most retries of a request.
+        timeout: Maximum number of seconds to connect, to send 256 KiB, and to wait for
+            data of the answer.
+        retries: Maximum number of retries of a request.
         progress: Bars of `tqdm` for uploads; see `Client`.
         session: Your own session, which the client does not close.
 

@@ -53,9 +53,9 @@ class Client(Configured):
             the environment's `LOSSMETER_URL`, or `http://127.0.0.1:8080`.
         api_key: The key. By default it is the environment's `LOSSMETER_API_KEY`, if
             set. A pickled client does not contain it.
-        timeout: Most seconds to connect, to send 256 KiB, and to wait for data of the
-            answer.
-        retries: Most retries of a request.
+        timeout: Maximum number of seconds to connect, to send 256 KiB, and to wait for
+            data of the answer.
+        retries: Maximum number of retries of a request.
         progress: Progress bars of `tqdm`, if installed, for uploads of more than one
             second. True shows them always, False never, None only on a terminal.
         pool: Your own connections, for a proxy or certificates. A pickled client does
@@ -186,8 +186,8 @@ class Client(Configured):
             segments: Lengths of the sequences that the rows fill in order, of shape
                 (S,). By default the axis before the classes has the rows of a sequence.
                 The output `sequences` lists the result of each.
-            rows_per_request: Most rows of a request; None for as many as the service
-                takes. With a file, nothing is divided.
+            rows_per_request: Maximum number of rows of a request; None for as many as
+                the service takes. With a file, nothing is divided.
             **options: See `lossmeter.schemas.ComparisonOptions`; None is the default.
 
         Returns:

@@ -168,5 +168,7 @@ def _decode(data: str, declared: type[_T]) -> _T:
     except (OverflowError, ValueError):
         value = None
     if not isinstance(value, dict):
-        raise UnexpectedAnswerError(f"an event has the data {data!r}")
+        raise UnexpectedAnswerError(
+            f"an event has the data {data!r}, expected a JSON object"
+        )
     return value

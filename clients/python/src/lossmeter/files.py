@@ -81,7 +81,7 @@ def batch_of(
         read = _npz if is_npz else _safetensors
         arrays, own = read(path, names)
     except (EOFError, ValueError, zipfile.BadZipFile) as cause:
-        raise ValueError(f"{path} is not a file of a batch: {cause}") from cause
+        raise ValueError(f"{path} does not hold a batch: {cause}") from cause
     return Batch(
         logits=arrays["logits"],
         label=arrays["label"],

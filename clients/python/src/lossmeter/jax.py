@@ -80,7 +80,9 @@ def cross_entropy(
     if options.get("class_axis") not in {None, -1}:
         refused.append("class_axis")
     if refused:
-        raise ValueError(f"{', '.join(refused)} given: ask Client.cross_entropy for it")
+        raise ValueError(
+            f"{', '.join(refused)} cannot be given here: call Client.cross_entropy"
+        )
     loss = _differentiable(
         client or _client_at(Address.of(None, None)),
         wire_json.dumps("options", without_none(options)),
@@ -165,7 +167,9 @@ def _differentiable(client: Client, options: str) -> Callable[[tuple[Any, ...]],
             if array is not None and array.perturbed
         ]
         if followed:
-            raise NotImplementedError(f"a gradient with respect to {followed[0]}")
+            raise NotImplementedError(
+                f"a gradient with respect to {followed[0]} is not implemented"
+            )
         arrays = (array if array is None else array.value for array in batch)
         values = cast("_Batch", tuple(arrays))
         value, gradient = ask(values, with_gradient=True)

@@ -80,7 +80,9 @@ class CrossEntropyLoss:
         if options.get("class_axis") not in {None, -1}:
             refused.append("class_axis")
         if refused:
-            raise ValueError(f"{', '.join(refused)} given: ask Client.cross_entropy")
+            raise ValueError(
+                f"{', '.join(refused)} cannot be given here: call Client.cross_entropy"
+            )
         self.evaluation: Evaluation | None = None
         self._client = client or Client()
         self._pair = calculate_per_token_loss or seq_split_num > 1

@@ -63,11 +63,12 @@ class Monitor:
         max_in_a_row: Consecutive steps that send their logits; after a loss has become
             NaN for good, further logits say nothing new.
         interval: Seconds for which items are collected into one request.
-        max_items: Most items that wait, without those of the current request. New items
-            displace the oldest ones.
-        max_bytes: Most bytes of waiting logits, and of waiting items. When there is no
-            room for the logits of a step, only its loss is sent.
-        exit_timeout: Most seconds that `close` and the end of the process wait.
+        max_items: Maximum number of items that wait, without those of the current
+            request. New items displace the oldest ones.
+        max_bytes: Maximum number of bytes of waiting logits, and of waiting items. When
+            there is no room for the logits of a step, only its loss is sent.
+        exit_timeout: Maximum number of seconds that `close` and the end of the process
+            wait.
         handle_sigterm: False leaves SIGTERM alone. A handler of your own is never
             replaced.
         options: Options for the evaluation of logits, which say how the loss is
@@ -116,8 +117,9 @@ class Monitor:
             )
         if min(rank, attempt) < 0 or min(sample_every or 1, max_items) < 1:
             raise ValueError(
-                f"rank {rank}, attempt {attempt}, sample_every {sample_every}, "
-                f"max_items {max_items}: expected 0 or more, and 1 or more of the last"
+                f"rank is {rank}, attempt is {attempt} and "
+                f"sample_every is {sample_every}, expected 0 or more; "
+                f"max_items is {max_items}, expected 1 or more"
             )
         self.run, self.rank, self.attempt = run, rank, attempt
         self._arguments: dict[str, Any] = {
@@ -227,7 +229,7 @@ class Monitor:
         """Waits until all items are recorded or dropped.
 
         Args:
-            timeout: Most seconds to wait; by default `exit_timeout`.
+            timeout: Maximum number of seconds to wait; by default `exit_timeout`.
 
         Returns:
             True when they are; False after the timeout.
@@ -238,7 +240,7 @@ class Monitor:
         """Sends waiting items, and ends; drops the items that are left.
 
         Args:
-            timeout: Most seconds to wait; by default `exit_timeout`.
+            timeout: Maximum number of seconds to wait; by default `exit_timeout`.
 
         Returns:
             True when no item was left.
@@ -309,7 +311,7 @@ class Monitor:
                 room = self._sender.queue.room
                 batch, nbytes = copied(arrays, self._options, room)
             except Exception as error:  # noqa: BLE001 -- of any library
-                why = f"its logits cannot be sent: {error}"
+                why = f"the logits cannot be sent: {error}"
             else:
                 if item.scalars:
                     self._put(scalars_of(item))

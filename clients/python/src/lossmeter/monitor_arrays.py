@@ -47,13 +47,13 @@ def copied(
         nbytes += array.nbytes
         if nbytes > most_bytes:
             raise ValueError(
-                f"{name}: {array.nbytes} bytes, but only {most_bytes} may wait to be "
-                "sent (max_bytes)"
+                f"the arrays up to {name} have {nbytes} bytes, expected at most "
+                f"{most_bytes}, the free part of max_bytes"
             )
         arrays[name] = np.array(array, copy=True)
     for name in ("logits", "label"):
         if name not in arrays:
-            raise ValueError(f"no {name}")
+            raise ValueError(f"{name} is missing")
     batch = Batch(
         arrays["logits"],
         arrays["label"],

@@ -61,7 +61,11 @@ class Delivery:
         """Reports the waiting logits as unexplained."""
         for flagged in list(self.queue.flagged):
             if flagged not in self._told:
-                self._explain(flagged, "no explanation: not sent by the end", None)
+                self._explain(
+                    flagged,
+                    "no explanation: the logits were not sent before the end",
+                    None,
+                )
 
     def _tell_early(self, why: str) -> None:
         for flagged in list(self.queue.flagged):

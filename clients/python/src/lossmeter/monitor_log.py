@@ -40,7 +40,7 @@ class MonitorLog:
         if not self._is_due("later"):
             return
         self._late = True
-        logger.warning("%s: %s; tried again, %d items wait", self._what, why, waiting)
+        logger.warning("%s: %s; will retry, %d items wait", self._what, why, waiting)
 
     def recorded(self) -> None:
         """Logs that recording continues, if the interruption was logged."""

@@ -27,7 +27,7 @@ class RunDescription(TypedDict, total=False):
     """What the trainer does."""
 
     notes: str | None
-    """Notes of people, as plain text."""
+    """Notes on the run, as plain text."""
 
     tags: Sequence[str] | None
     """Tags, in place of the earlier ones."""

@@ -191,8 +191,8 @@ class Run:
             name: Its name.
             first: First step.
             last: Last step, inclusive.
-            max_points: Most points, at most 2,000, chosen to show the shape of the
-                range.
+            max_points: Maximum number of points, at most 2,000, chosen to show the
+                shape of the range.
             attempt: Attempt whose steps are read, including superseded ones; None for
                 the curve.
 
@@ -244,8 +244,8 @@ class Run:
         Args:
             first: First step.
             last: Last step, inclusive.
-            max_points: Most steps, chosen to show the range: its ends, the least and
-                the greatest loss of each interval, and non-finite steps.
+            max_points: Maximum number of steps, chosen to show the range: its ends, the
+                least and the greatest loss of each interval, and non-finite steps.
             attempt: Attempt whose steps are returned, including superseded ones.
 
         Raises:

@@ -120,7 +120,9 @@ def read(content: bytes | bytearray | mmap.mmap) -> File:
             raise ValueError(f"{name} begins at byte {stored.begin}, expected {end}")
         end = stored.end
     if start + end != len(content):
-        raise ValueError(f"{len(content) - start} bytes of tensors, expected {end}")
+        raise ValueError(
+            f"its tensors have {len(content) - start} bytes, expected {end}"
+        )
     return File(content, start, ranges, metadata)
 
 

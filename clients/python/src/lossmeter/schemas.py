@@ -30,14 +30,15 @@ class Options(TypedDict, total=False):
     """Options of the loss. An absent or null option has its default."""
 
     reduction: Literal["mean", "sum", "none"] | None
-    """Reduction of the row losses to one. `mean`: N / D + Z / D_z, with the
-    denominators of `semantics`. `sum`: N + Z. `none`: no `loss`; the row losses m·(ℓ +
-    λ·lse²) are returned as `outputs.per_token_loss`, 0 for rows that are not counted.
+    """Reduction of the row losses to one. `mean`: N / D + Z / D_z, with D_z = Σ m over
+    counted rows, and D and D_z changed by `semantics`. `sum`: N + Z. `none`: no `loss`;
+    the row losses m·(ℓ + λ·lse²) are returned as `outputs.per_token_loss`, 0 for rows
+    that are not counted.
     """
 
     ignore_index: int | Sequence[int] | None
-    """Label, or labels, whose rows are left out. Takes precedence over `invalid_label`.
-    An empty list ignores nothing. Rejected with class probabilities.
+    """Label, or labels, whose rows are left out, even if the label is not in [0, C). An
+    empty list ignores nothing. Rejected with class probabilities.
     """
 
     label_smoothing: float | None
@@ -64,8 +65,9 @@ class Options(TypedDict, total=False):
     """Axis of the classes in the logits; a negative number counts from the end. PyTorch
     uses axis 1. Class indices have the other axes; class probabilities and the gradient
     have all axes of the logits. Rows follow the other axes in their order, and `shift`
-    applies along the last of them. When the class axis is not the last axis, that axis
-    and all later ones are buffered in memory: (C, …) of (N, C, …).
+    applies along the last of them. When the class axis is not the last axis, the
+    service buffers that axis and all later axes: for logits of shape (N, C, …), blocks
+    of shape (C, …).
     """
 
     shift: int | None
@@ -129,18 +131,19 @@ class Options(TypedDict, total=False):
     level of the answer. All tensors except `gradient` have one entry per row, shaped
     like class indices. `per_token_loss` (float64): m·(ℓ + λ·lse²), 0 for rows that are
     not counted. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of
-    `gradient_dtype`; without a `loss`, ∂(N + Z)/∂logits. With s = softmax(x) and the
-    denominators of `semantics`, the gradient for class indices is (m/D)·[(1−ε)·w_y·(s_c
-    − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c. For class probabilities, the
-    first term is (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c]. `softcap` multiplies the gradient
-    by 1 − tanh², and `logit_scale` by its value. The gradient is 0 for rows that are
-    not counted, and for invalid labels with `invalid_label: "zero_loss"`. `lse`
-    (float64): log Σ exp x. `predictions` (int32): index of the largest logit, the
-    lowest index on ties; −1 for rows that hold a NaN. `target_rank` (int32): number of
-    classes before the label when classes are sorted by descending logit, then by index.
-    With class probabilities, the label is the most probable class, the lowest index on
-    ties. −1 for rows that are not counted, have an invalid label, or hold a NaN.
-    `entropy` (float64): −Σ s·log s of the softmax, in nats.
+    `gradient_dtype`; without a `loss`, ∂(N + Z)/∂logits. With s = softmax(x), W = Σ_c
+    w_c and the denominators of `semantics`, the gradient for class indices is
+    (m/D)·[(1−ε)·w_y·(s_c − 1[c=y]) + (ε/C)·(W·s_c − w_c)] + (m/D_z)·2λ·lse·s_c. For
+    class probabilities, the first term is (m/D)·[s_c·Σ_k w_k·p′_k − w_c·p′_c].
+    `softcap` multiplies the gradient by 1 − tanh², and `logit_scale` by its value. The
+    gradient is 0 for rows that are not counted, and for invalid labels with
+    `invalid_label: "zero_loss"`. `lse` (float64): log Σ exp x. `predictions` (int32):
+    index of the largest logit, the lowest index on ties; −1 for rows that hold a NaN.
+    `target_rank` (int32): number of classes before the label when classes are sorted by
+    descending logit, then by index. With class probabilities, the label is the most
+    probable class, the lowest index on ties. −1 for rows that are not counted, have an
+    invalid label, or hold a NaN. `entropy` (float64): −Σ s·log s of the softmax, in
+    nats.
     """
 
     metrics: Sequence[Literal["accuracy", "top5_accuracy", "mean_entropy", "ece", "sequence_perplexity", "standard_error", "bits_per_byte", "byte_perplexity", "word_perplexity"]] | None
@@ -189,7 +192,9 @@ class Metrics(TypedDict):
     """Share of rows whose label is the prediction."""
 
     top5_accuracy: NotRequired[float]
-    """Share of rows whose label is among the first min(5, C)."""
+    """Share of rows whose label is among the first min(5, C) classes in the order of
+    descending logits.
+    """
 
     mean_entropy: NotRequired[float]
     """Mean entropy of the softmax, in nats."""
@@ -214,8 +219,8 @@ class Metrics(TypedDict):
 
 
 class SequenceEvaluation(TypedDict):
-    """A sequence, over its counted rows. Without counted rows its other values are
-    null, and it enters no mean.
+    """A sequence, over its counted rows. Without counted rows, `tokens` is 0, the other
+    numbers are null, and means over sequences leave the sequence out.
     """
 
     tokens: int
@@ -254,7 +259,7 @@ class Place(TypedDict):
 
 
 class Cause(TypedDict):
-    """A cause with its first place."""
+    """A cause and, if it is in rows, its first location."""
 
     cause: Literal["nan_logit", "pos_inf_logit", "all_neg_inf_row", "neg_inf_at_label", "neg_inf_smoothed", "non_finite_probability", "zero_denominator", "accumulation_overflow"]
     """`nan_logit`, `pos_inf_logit`: a counted row holds NaN or +Inf, so its loss is
@@ -269,12 +274,13 @@ class Cause(TypedDict):
     because nothing is counted or the class weights of the counted rows sum to 0.
     `accumulation_overflow`: the loss of a row, or the sum over rows, exceeds the range
     of float64. With `invalid_label: "zero_loss"`, the non-finite logits of a row with
-    an invalid label are reported too, although its loss is 0. In combined partials,
-    `first` may be absent.
+    an invalid label are reported too, although its loss is 0. `zero_denominator` and
+    `accumulation_overflow` have no `first`. In combined partials, other causes may lack
+    it too.
     """
 
     rows: int
-    """Number of counted rows with this cause."""
+    """Number of counted rows with this cause; 0 if the cause is not in single rows."""
 
     first: NotRequired[Place]
     """Place of a non-finite logit, or probability."""
@@ -290,19 +296,19 @@ class DiagnosticsLogits(TypedDict):
     """+Inf logits in counted rows."""
 
     neg_inf: int
-    """−Inf logits in counted rows: at other classes than the label they are legal, and
-    have probability 0.
+    """Number of −Inf logits in counted rows. −Inf at a class other than the label is
+    valid: that class has probability 0.
     """
 
     max: NotRequired[float]
     """The greatest finite logit; absent when there is none."""
 
     bad_rows: int
-    """Counted rows that contain any of these."""
+    """Number of counted rows that contain NaN, +Inf or −Inf."""
 
 
 class DiagnosticsLabels(TypedDict):
-    """Labels of counted rows; absent with class probabilities."""
+    """Labels of counted rows. Absent without labels, and with class probabilities."""
 
     min: NotRequired[int]
     """Least label; absent when nothing is counted."""
@@ -311,7 +317,8 @@ class DiagnosticsLabels(TypedDict):
     """Greatest label; absent when nothing is counted."""
 
     out_of_range: int
-    """Number of labels outside [0, C). Present only with `invalid_label: "zero_loss"`.
+    """Number of labels outside [0, C). Always 0, except with `invalid_label:
+    "zero_loss"`.
     """
 
 
@@ -384,7 +391,9 @@ class Diagnostics(TypedDict):
     """The findings in one line, for logs and notebooks."""
 
     causes: list[Cause]
-    """Causes of a non-finite loss, and causes that a finite loss may hide."""
+    """Causes that can make a loss non-finite; they are listed even when the loss is
+    finite.
+    """
 
     logits: DiagnosticsLogits
     """Exact counts over counted rows."""
@@ -395,8 +404,8 @@ class Diagnostics(TypedDict):
     """
 
     masked_rows_non_finite: int
-    """Number of left-out rows that contain a non-finite logit. They do not affect the
-    loss.
+    """Number of left-out rows that contain a non-finite value. These rows do not affect
+    the loss or the verdict.
     """
 
     nulls: NotRequired[int]
@@ -405,7 +414,7 @@ class Diagnostics(TypedDict):
     """
 
     labels: NotRequired[DiagnosticsLabels]
-    """Labels of counted rows; absent with class probabilities."""
+    """Labels of counted rows. Absent without labels, and with class probabilities."""
 
     float16: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
@@ -477,7 +486,9 @@ class DiagnosisMagnitude(TypedDict):
     """A bin of values with 2^e ≤ |x| < 2^(e+1)."""
 
     exponent: int
-    """e, where 2^e ≤ |x| < 2^(e+1); −1023 also for smaller values."""
+    """Exponent e of the values with 2^e ≤ |x| < 2^(e+1). The bin of −1023 also holds
+    all values with |x| < 2^−1023.
+    """
 
     count: int
     """Number of values."""
@@ -560,7 +571,9 @@ class Diagnosis(TypedDict):
     """Exact counts over counted rows."""
 
     causes: list[Cause]
-    """Causes of a non-finite loss, and causes that a finite loss may hide."""
+    """Causes that can make a loss non-finite; they are listed even when the loss is
+    finite.
+    """
 
     locations: list[Place]
     """The first non-finite logits in row-major order, including rows that are left out;
@@ -568,8 +581,8 @@ class Diagnosis(TypedDict):
     """
 
     masked_rows_non_finite: int
-    """Number of left-out rows that contain a non-finite logit. They do not affect the
-    loss.
+    """Number of left-out rows that contain a non-finite value. These rows do not affect
+    the loss or the verdict.
     """
 
     nulls: NotRequired[int]
@@ -614,8 +627,8 @@ class ComparisonOptions(TypedDict, total=False):
     """
 
     beta: float | None
-    """β of `jensen_shannon`: 0 is forward, 1 reverse KL. Rejected with another
-    `direction`.
+    """β of `jensen_shannon`. The formula applies for 0 < β < 1. β = 0 selects forward
+    KL, and β = 1 selects reverse KL. Rejected with another `direction`.
     """
 
     logit_scale: float | None
@@ -631,13 +644,13 @@ class ComparisonOptions(TypedDict, total=False):
     reference_floor: float | None
     """Floor f, in nats: classes with ln p ≤ −f are left out. The divergence is then Σ
     p·ln(p/q) over the other classes, and may be slightly negative. Default: 16 with a
-    llama.cpp file, which holds 16 nats; otherwise none. Requires `direction:
-    "forward"`.
+    llama.cpp file, which does not distinguish smaller probabilities; otherwise none.
+    Requires `direction: "forward"`. Rejected with the top K of a reference.
     """
 
     ignore_index: int | Sequence[int] | None
-    """Label, or labels, whose rows are left out. Takes precedence over `invalid_label`.
-    An empty list ignores nothing. Rejected with class probabilities.
+    """Label, or labels, whose rows are left out, even if the label is not in [0, C). An
+    empty list ignores nothing. Rejected with class probabilities.
     """
 
     shift: int | None
@@ -688,9 +701,12 @@ class ComparisonOptions(TypedDict, total=False):
     `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs
     `label`. `top1_agreement` (int32): 1 when both sides have the same most probable
     class (the lowest index on ties), else 0. `gradient`: ∂loss/∂logits, shaped like
-    `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂N/∂logits. The
-    gradient is m/D times s·(q − p) for forward, s·q_c·(ln(q_c/p_c) − KL) for reverse,
-    s·(1−β)·q_c·(ln(q_c/m_c) − KL(Q‖M)) for Jensen-Shannon.
+    `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂N/∂logits. For class
+    c it is a·s·(q_c − p_c) for `forward`, a·s·q_c·(ln(q_c/p_c) − KL(Q‖P)) for
+    `reverse`, and a·s·(1−β)·q_c·(ln(q_c/μ_c) − KL(Q‖M)) for `jensen_shannon`, where μ_c
+    is the probability of c under M. The factor a is m/D for a mean, with the
+    denominator of `semantics`, and m otherwise. docs/compare.md has the gradient when
+    classes are left out or merged.
     """
 
 
@@ -772,7 +788,9 @@ class ComparedPerplexityLogits(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null with fewer than two counted rows, or when infinite."""
+    """Standard error of the value; null with fewer than two counted rows, or when
+    infinite.
+    """
 
 
 class ComparedPerplexityReference(TypedDict):
@@ -782,7 +800,9 @@ class ComparedPerplexityReference(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null with fewer than two counted rows, or when infinite."""
+    """Standard error of the value; null with fewer than two counted rows, or when
+    infinite.
+    """
 
 
 class ComparedPerplexityLogRatio(TypedDict):
@@ -792,7 +812,9 @@ class ComparedPerplexityLogRatio(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null with fewer than two counted rows, or when infinite."""
+    """Standard error of the value; null with fewer than two counted rows, or when
+    infinite.
+    """
 
 
 class ComparedPerplexityRatio(TypedDict):
@@ -802,7 +824,9 @@ class ComparedPerplexityRatio(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null with fewer than two counted rows, or when infinite."""
+    """Standard error of the value; null with fewer than two counted rows, or when
+    infinite.
+    """
 
 
 class ComparedPerplexityDifference(TypedDict):
@@ -812,7 +836,9 @@ class ComparedPerplexityDifference(TypedDict):
     """The value."""
 
     standard_error: float | None
-    """Standard error of it; null with fewer than two counted rows, or when infinite."""
+    """Standard error of the value; null with fewer than two counted rows, or when
+    infinite.
+    """
 
 
 class ComparedPerplexity(TypedDict):
@@ -866,7 +892,7 @@ class DivergentRow(TypedDict):
 
 
 class ComparisonDiagnosticsCause(TypedDict):
-    """A cause with its side and first place."""
+    """A cause with its side and, if it is in rows, its first location."""
 
     side: Literal["logits", "reference"]
     """The side with this cause."""
@@ -882,7 +908,7 @@ class ComparisonDiagnosticsCause(TypedDict):
     """
 
     rows: int
-    """Number of counted rows with this cause."""
+    """Number of counted rows with this cause; 0 if the cause is not in single rows."""
 
     first: NotRequired[Place]
     """Place of a non-finite logit, or probability."""
@@ -900,8 +926,8 @@ class ComparisonDiagnosticsLogits(TypedDict):
     """
 
     masked_rows_non_finite: int
-    """Number of left-out rows that contain a non-finite logit. They do not affect the
-    loss.
+    """Number of left-out rows that contain a non-finite value. These rows do not affect
+    the loss or the verdict.
     """
 
     float16: NotRequired[DiagnosticsFloat16]
@@ -953,11 +979,11 @@ class ComparisonDiagnostics(TypedDict):
     """
 
     labels: NotRequired[DiagnosticsLabels]
-    """Labels of counted rows; absent with class probabilities."""
+    """Labels of counted rows. Absent without labels, and with class probabilities."""
 
 
 class SequenceOfLogits(TypedDict):
-    """The labels under `logits`; with labels only."""
+    """Values of the labels under `logits`. Present only with labels."""
 
     mean_nll: float | None
     """Σ m·nll / Σ m of the labels."""
@@ -967,7 +993,7 @@ class SequenceOfLogits(TypedDict):
 
 
 class SequenceOfReference(TypedDict):
-    """The labels under `reference`; with labels only."""
+    """Values of the labels under `reference`. Present only with labels."""
 
     mean_nll: float | None
     """Σ m·nll / Σ m of the labels."""
@@ -977,8 +1003,8 @@ class SequenceOfReference(TypedDict):
 
 
 class ComparedSequence(TypedDict):
-    """A sequence, over its counted rows. Without counted rows its other values are
-    null, and it enters no mean.
+    """A sequence, over its counted rows. Without counted rows, `tokens` is 0, the other
+    numbers are null, and means over sequences leave the sequence out.
     """
 
     tokens: int
@@ -994,10 +1020,10 @@ class ComparedSequence(TypedDict):
     """Σ m·divergence / Σ m."""
 
     logits: NotRequired[SequenceOfLogits]
-    """The labels under `logits`; with labels only."""
+    """Values of the labels under `logits`. Present only with labels."""
 
     reference: NotRequired[SequenceOfReference]
-    """The labels under `reference`; with labels only."""
+    """Values of the labels under `reference`. Present only with labels."""
 
 
 class SequenceComparisonPerplexity(TypedDict):
@@ -1011,7 +1037,9 @@ class SequenceComparisonPerplexity(TypedDict):
 
 
 class SequenceComparison(TypedDict):
-    """A sequence. Without counted tokens its values are null, and it enters no mean."""
+    """A sequence. Without counted tokens, `tokens` is 0, the other numbers are null,
+    and means over sequences leave the sequence out.
+    """
 
     tokens: int
     """Counted tokens."""
@@ -1077,7 +1105,7 @@ class LogprobComparisonWorstToken(TypedDict):
 class LogprobComparison(TypedDict):
     """The comparison over the n counted tokens, with r = new − old and ρ = e^r of each
     token. Nothing is clamped or truncated: a value that overflows float64 is Infinity.
-    Without counted tokens, all values are null.
+    Without counted tokens, all numbers are null, except the numbers in `tokens`.
     """
 
     tokens: LogprobComparisonTokens
@@ -1156,13 +1184,14 @@ class RunSummary(TypedDict):
 
     state: Literal["running", "finished", "failed", "crashed", "idle"]
     """`running`, `finished` or `failed`: the state that the trainer last reported. A
-    later recording sets it to `running` again. `crashed`: the trainer reported
-    `running`, but nothing was recorded for 30 minutes. Without a reported state, a run
-    is `running` while its `status` is `active`, and `idle` otherwise.
+    recording more than a minute after a reported end makes the run `running` again.
+    `crashed`: the run was `running`, but nothing was recorded or reported for 30
+    minutes. Without a reported state, a run is `running` while its `status` is
+    `active`, and `idle` otherwise.
     """
 
     notes: str
-    """Notes of people, as plain text."""
+    """Notes on the run, as plain text."""
 
     tags: list[str]
     """Tags, each once."""
@@ -1208,13 +1237,17 @@ class RunList(TypedDict):
     """`cursor` of the next page; absent on the last."""
 
     total: NotRequired[int]
-    """Runs that match, on all pages; on the first page only."""
+    """Number of matching runs on all pages. Only the first page has this field."""
 
     active: NotRequired[int]
-    """Matching runs whose `status` is `active`; on the first page only."""
+    """Number of matching runs on all pages whose `status` is `active`. Only the first
+    page has this field.
+    """
 
     non_finite: NotRequired[int]
-    """Matching runs with non-finite steps; on the first page only."""
+    """Number of matching runs on all pages with non-finite steps. Only the first page
+    has this field.
+    """
 
 
 class StepPointRankLosses(TypedDict):
@@ -1285,9 +1318,9 @@ class StepList(TypedDict):
 
 
 class Normalisation(TypedDict):
-    """The loss of the step under each of the averaging methods that trainers confuse.
-    Each sum is exact, so the order of the batches has no effect. Absent on further
-    pages, and for steps of more than 100,000 micro-batches.
+    """Loss of the step, averaged in three ways that trainers often confuse. Each sum is
+    exact, so the order of the batches has no effect. Only the first page of a step has
+    this field. Steps with more than 100,000 micro-batches do not have it.
     """
 
     token_mean: float
@@ -1373,7 +1406,7 @@ class RerunAttempt(TypedDict):
     """Attempt of the trainer."""
 
     device: NotRequired[str]
-    """Device that computed it, as the trainer named it."""
+    """Device that computed this result, as the trainer named it."""
 
     loss: float
     """numerator / denominator."""
@@ -1392,7 +1425,7 @@ class Rerun(TypedDict):
     """Results in the order of their attempts, the last 32."""
 
     same_bits: bool
-    """True where all results are the same in every bit."""
+    """True when all results have the same bits."""
 
     same_labels: NotRequired[bool]
     """False when the labels, and so the batches, differ. Absent when the labels are
@@ -1400,13 +1433,13 @@ class Rerun(TypedDict):
     """
 
     relative_difference: float
-    """(loss − first) / |first|, for the loss that is farthest from the loss of the
-    first attempt.
+    """(loss − first) / |first|. `first` is the loss of the first attempt, and `loss` is
+    the loss that is farthest from it.
     """
 
     first_differing_row: NotRequired[int]
-    """First row whose loss differs between the first attempt and the next one that
-    differs from it; absent when row losses are not stored.
+    """First row that has different losses in the first attempt and in the next attempt
+    with another result. Absent when no row differs, or row losses are not stored.
     """
 
     verdict: Literal["transient", "persistent", "correct", "undetermined"]
@@ -1477,7 +1510,9 @@ class RunDifference(TypedDict):
 
 
 class BatchPlace(TypedDict):
-    """First micro-batch that the other run lacks, before the end of both."""
+    """First micro-batch that only this run has. Micro-batches after the end of the
+    other run are not compared.
+    """
 
     step: int
     """Step."""
@@ -1490,7 +1525,9 @@ class BatchPlace(TypedDict):
 
 
 class RunComparisonOnlyThere(TypedDict):
-    """First micro-batch that this run lacks, before the end of both."""
+    """First micro-batch that only the other run has. Micro-batches after the end of
+    this run are not compared.
+    """
 
     step: int
     """Step."""
@@ -1506,16 +1543,22 @@ class RunComparison(TypedDict):
     """The first difference of two runs."""
 
     same: int
-    """Number of bit-identical micro-batches before the first difference."""
+    """Number of micro-batches with identical bits in both runs, from `cursor` to the
+    first difference.
+    """
 
     difference: NotRequired[RunDifference]
     """The first micro-batch that differs."""
 
     only_here: NotRequired[BatchPlace]
-    """First micro-batch that the other run lacks, before the end of both."""
+    """First micro-batch that only this run has. Micro-batches after the end of the
+    other run are not compared.
+    """
 
     only_there: NotRequired[RunComparisonOnlyThere]
-    """First micro-batch that this run lacks, before the end of both."""
+    """First micro-batch that only the other run has. Micro-batches after the end of
+    this run are not compared.
+    """
 
     next: NotRequired[str]
     """`cursor` that continues the comparison; absent when a difference, or the end of a
@@ -1535,7 +1578,9 @@ class MicroBatchDiagnostics(TypedDict):
     """The findings in one line, for logs and notebooks."""
 
     causes: list[Cause]
-    """Causes of a non-finite loss, and causes that a finite loss may hide."""
+    """Causes that can make a loss non-finite; they are listed even when the loss is
+    finite.
+    """
 
     logits: NotRequired[DiagnosticsLogits]
     """Exact counts over counted rows."""
@@ -1546,8 +1591,8 @@ class MicroBatchDiagnostics(TypedDict):
     """
 
     masked_rows_non_finite: NotRequired[int]
-    """Number of left-out rows that contain a non-finite logit. They do not affect the
-    loss.
+    """Number of left-out rows that contain a non-finite value. These rows do not affect
+    the loss or the verdict.
     """
 
     nulls: NotRequired[int]
@@ -1556,7 +1601,7 @@ class MicroBatchDiagnostics(TypedDict):
     """
 
     labels: NotRequired[DiagnosticsLabels]
-    """Labels of counted rows; absent with class probabilities."""
+    """Labels of counted rows. Absent without labels, and with class probabilities."""
 
     float16: NotRequired[DiagnosticsFloat16]
     """Signs of overflow and underflow, over counted rows: `float16` for float16,
@@ -1609,7 +1654,7 @@ class MicroBatch(TypedDict):
     """D."""
 
     device: NotRequired[str]
-    """Device that computed it, as the trainer named it."""
+    """Device that computed the micro-batch, as the trainer named it."""
 
     recorded_at: str
     """Time of the recording."""
@@ -1697,9 +1742,9 @@ class StepDetail(TypedDict):
     """Ranks that have not reported; the first 1024."""
 
     normalisation: NotRequired[Normalisation]
-    """The loss of the step under each of the averaging methods that trainers confuse.
-    Each sum is exact, so the order of the batches has no effect. Absent on further
-    pages, and for steps of more than 100,000 micro-batches.
+    """Loss of the step, averaged in three ways that trainers often confuse. Each sum is
+    exact, so the order of the batches has no effect. Only the first page of a step has
+    this field. Steps with more than 100,000 micro-batches do not have it.
     """
 
     disagreement: NotRequired[list[Disagreement]]
@@ -1708,7 +1753,9 @@ class StepDetail(TypedDict):
     """
 
     batches: NotRequired[int]
-    """Micro-batches of the step, including other pages; on the first page only."""
+    """Number of micro-batches of the step, on all pages. Only the first page has this
+    field.
+    """
 
     rank_details: list[RankDetail]
     """Ranks in their order, with the micro-batches of this page. A rank without
@@ -1720,8 +1767,8 @@ class StepDetail(TypedDict):
 
 
 class BulkItem(TypedDict, total=False):
-    """The numerator and denominator of a micro-batch, scalars of its step and rank, or
-    both.
+    """A pair (`numerator` and `denominator` of a micro-batch), scalars of its step and
+    rank, or both. `device` requires the pair.
     """
 
     step: int
@@ -1740,7 +1787,7 @@ class BulkItem(TypedDict, total=False):
     """N = Σ m·ℓ of the batch. Requires `denominator`."""
 
     denominator: float
-    """D, the denominator that belongs to `numerator`."""
+    """D, the denominator that belongs to `numerator`. Not negative."""
 
     scalars: Mapping[str, float]
     """Named numbers of the step and the rank, finite or not: the learning rate, the
@@ -1879,7 +1926,9 @@ class InfoDtypes(TypedDict):
     """dtypes of logits."""
 
     label: list[str]
-    """dtypes of class indices."""
+    """dtypes of labels: integers are class indices, floating point is class
+    probabilities.
+    """
 
 
 class InfoMediaTypes(TypedDict):
@@ -1932,8 +1981,8 @@ class InfoLimits(TypedDict):
     """
 
     max_requests_in_flight: int
-    """Maximum number of concurrent evaluations. An evaluation whose client sends almost
-    nothing does not count.
+    """Maximum number of concurrent evaluations. An evaluation does not count while the
+    service waits for its client and the client sends less than 40 KiB/s.
     """
 
     max_queued_requests: int
@@ -1952,7 +2001,8 @@ class InfoLimits(TypedDict):
     """
 
     max_event_streams: int
-    """Maximum number of open event streams of runs; further ones are refused with 429.
+    """Maximum number of open event streams, of runs and jobs together; further ones are
+    refused with 429.
     """
 
     max_event_streams_per_client: int
@@ -1974,8 +2024,8 @@ class InfoLimits(TypedDict):
     """
 
     max_connections: int
-    """Maximum number of open connections; further ones are closed at once. The last
-    sixteenth of the connections, 2 to 64, is reserved for probes.
+    """Maximum number of open connections; further ones are closed at once. One
+    sixteenth of the connections, at least 2 and at most 64, is reserved for probes.
     """
 
     max_idle_connections_per_address: int
@@ -1996,8 +2046,8 @@ class InfoLimits(TypedDict):
     min_bytes_per_second: int
     """Minimum rate of a client, in bytes per second over `stall_seconds`. A client that
     sends or receives more slowly while the service waits for it is cut off. The total
-    duration of a request is not limited. While other requests wait for slabs, the
-    minimum is 40 KiB over 2 s.
+    duration of a request is not limited. While other requests wait for memory, a client
+    must send at least 40 KiB/s, measured over 2 s.
     """
 
     stall_seconds: int

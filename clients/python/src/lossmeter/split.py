@@ -189,7 +189,8 @@ def comparison_requests(
 
     Args:
         pair: The two sides.
-        rows_per_request: Most rows of a request; None for as many as the service takes.
+        rows_per_request: Maximum number of rows of a request; None for as many as the
+            service takes.
 
     Raises:
         ValueError: `rows_per_request` below 1.

@@ -130,7 +130,9 @@ class CrossEntropyLoss(torch.nn.Module):
         _require_shapes(input, target)
         others = [target] if self.weight is None else [target, self.weight]
         if torch.is_grad_enabled() and any(other.requires_grad for other in others):
-            raise NotImplementedError("a gradient with respect to target or weight")
+            raise NotImplementedError(
+                "a gradient with respect to target or weight is not implemented"
+            )
 
         def evaluate(logits: Tensor, label: Tensor, options: Options) -> Evaluation:
             batch = (logits, label, None, self.weight)

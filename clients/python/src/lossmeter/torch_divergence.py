@@ -131,7 +131,7 @@ class KLDivergence(torch.nn.Module):
         ]
         if torch.is_grad_enabled() and followed:
             raise NotImplementedError(
-                f"a gradient with respect to {followed[0]}: detach it"
+                f"{followed[0]} requires a gradient, which is not supported: detach it"
             )
         is_top = reference is None
         options = self._options(
