@@ -279,6 +279,7 @@ export const Config = Type.Object({
   webhookUrl: Type.Optional(
     Type.String({
       pattern: '^https?://',
+      examples: ['https://hooks.example.org/lossmeter'],
       description:
         'URL to which non-finite steps and spikes are posted. The messages are signed with `LOSSMETER_WEBHOOK_SECRET`, as Standard Webhooks defines.',
     }),
@@ -292,6 +293,7 @@ export const Config = Type.Object({
   mlflowTrackingUri: Type.Optional(
     Type.String({
       pattern: '^https?://',
+      examples: ['https://mlflow.example.org'],
       description:
         'MLflow tracking server to which complete steps are logged: `loss`, `nan_count` and `inf_count`. May hold a user and a password: `https://user:password@mlflow.example.org`.',
     }),
@@ -321,6 +323,7 @@ export const Config = Type.Object({
   s3Buckets: Type.Optional(
     Type.String({
       pattern: '^ *[A-Za-z0-9._-]+ *(, *[A-Za-z0-9._-]+ *)*$',
+      examples: ['logits, checkpoints'],
       description:
         'Buckets of S3 or of a compatible storage, separated by commas, whose objects requests may name as files: `s3://bucket/step-100.safetensors`. Endpoint, region and credentials come from AWS’s own variables, such as `AWS_ENDPOINT_URL_S3`, `AWS_REGION` and `AWS_ACCESS_KEY_ID`.',
     }),

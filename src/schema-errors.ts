@@ -18,7 +18,7 @@ export function explainSchemaError(error: SchemaError, schema: TSchema, noun = '
     const name = error.instancePath.slice(error.instancePath.lastIndexOf('/') + 1);
     return `is not a known ${noun}${questionOf(suggestName(name, keysOf(schema, error.schemaPath)))}`;
   }
-  return requirementOf(error);
+  return requirementOf(error, exampleOf(schema, error.schemaPath));
 }
 
 const TYPES: Readonly<Record<string, string>> = {
@@ -60,7 +60,10 @@ const REQUIREMENTS: { [Keyword in SchemaError['keyword']]?: (parameters: Paramet
   uniqueItems: () => 'must not have the same entry twice',
 };
 
-function requirementOf({ keyword, params, message }: SchemaError): string {
+/** @param example value of the violated schema; a form is explained by it, because few readers know regular expressions */
+function requirementOf({ keyword, params, message }: SchemaError, example: unknown): string {
+  if (example !== undefined && (keyword === 'pattern' || keyword === 'format'))
+    return `must have the form of ${JSON.stringify(example)}`;
   const requirement = REQUIREMENTS[keyword] as ((parameters: object) => string) | undefined;
   return requirement?.(params) ?? message;
 }
@@ -94,7 +97,17 @@ export function shortened(value: unknown, mostEntries: number): unknown {
  * @param path of its `additionalProperties`, such as `#/properties/tensors/additionalProperties`
  */
 function keysOf(schema: TSchema, path: string): string[] {
-  let object: unknown = schema;
-  for (const key of path.split('/').slice(1, -1)) object = (object as Record<string, unknown> | undefined)?.[key];
-  return Object.keys((object as { properties?: object } | undefined)?.properties ?? {});
+  return Object.keys(schemaAt(schema, path.slice(0, path.lastIndexOf('/')))?.properties ?? {});
+}
+
+/** First example of the schema at a path; undefined for none. */
+function exampleOf(schema: TSchema, path: string): unknown {
+  return schemaAt(schema, path)?.examples?.[0];
+}
+
+/** Schema at a path such as `#/properties/tensors`. */
+function schemaAt(schema: TSchema, path: string): { properties?: object; examples?: unknown[] } | undefined {
+  let found: unknown = schema;
+  for (const key of path.split('/').slice(1)) found = (found as Record<string, unknown> | undefined)?.[key];
+  return found as ReturnType<typeof schemaAt>;
 }

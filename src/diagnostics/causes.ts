@@ -24,7 +24,7 @@ export type RowCause = (typeof ROW_CAUSES)[number];
 export const CAUSES = [...ROW_CAUSES, 'zero_denominator', 'accumulation_overflow'] as const;
 export type Cause = (typeof CAUSES)[number];
 
-/** Causes in a pair of rows: one row is −Inf at a class to which the other row gives some probability. */
+/** Causes in a pair of rows: one row is −Inf at a class to which the other row gives a probability above 0. */
 export const PAIR_CAUSES = ['reference_mass_at_neg_inf', 'logits_mass_at_neg_inf'] as const;
 
 /** Causes of a non-finite comparison, and causes that a finite comparison may hide. */

@@ -47,7 +47,7 @@ const WORDS = {
   pos_inf_logit: 'Infinity',
   all_neg_inf_row: 'every logit is -Infinity',
   neg_inf_at_label: '-Infinity at the label',
-  neg_inf_smoothed: '-Infinity, to which label_smoothing gives weight,',
+  neg_inf_smoothed: '-Infinity at a class with a share of label_smoothing',
   non_finite_probability: 'a probability that is not finite',
 } as const;
 
@@ -66,7 +66,7 @@ function describeCause({ cause, rows, first }: CauseReport, counted: number): st
   }
   const place = first === undefined ? '' : `; first at row ${first.row}${columnOf(cause, first)}`;
   const isElsewhere = cause === 'neg_inf_at_label' && first?.is_label === false;
-  return `${isElsewhere ? '-Infinity at a class of some probability' : WORDS[cause]} in ${rows} of ${count(counted, 'row')}${place}`;
+  return `${isElsewhere ? '-Infinity at a class with a probability above 0' : WORDS[cause]} in ${rows} of ${count(counted, 'row')}${place}`;
 }
 
 function columnOf(

@@ -5,16 +5,16 @@ import { explainSchemaError, schemaErrors } from '../schema-errors.ts';
 import type { SchemaError } from '../schema-errors.ts';
 import { SCOPES } from './scopes.ts';
 
-const Moment = Type.String({ format: 'date-time' });
+const Moment = Type.String({ format: 'date-time', examples: ['2030-01-31T00:00:00Z'] });
 
 /** Valid names of keys: names appear in logs and answers. */
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$';
 
 const KeyEntry = Type.Object(
   {
-    name: Type.String({ pattern: NAME_PATTERN }),
+    name: Type.String({ pattern: NAME_PATTERN, examples: ['trainer-2'] }),
     scopes: Type.Array(Type.Enum([...SCOPES]), { minItems: 1, uniqueItems: true }),
-    sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+    sha256: Type.String({ pattern: '^[0-9a-f]{64}$', examples: ['0123456789abcdef'.repeat(4)] }),
     created: Moment,
     expires: Type.Optional(Moment),
   },

@@ -48,6 +48,6 @@ test.each(['', 'a,', 'a b', 's3://a', 'arn:aws:s3:::a', 'a/b', '*'])(
   async (buckets) => {
     const { output, exitCode } = await failureOf({ LOSSMETER_S3_BUCKETS: buckets });
     expect(exitCode).toBe(2);
-    expect(output).toContain('LOSSMETER_S3_BUCKETS must match pattern');
+    expect(output).toContain('LOSSMETER_S3_BUCKETS must have the form of "logits, checkpoints"');
   },
 );

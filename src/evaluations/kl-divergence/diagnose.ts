@@ -44,7 +44,7 @@ export function* diagnoseComparison(
   };
 }
 
-/** Rows whose divergence is infinite because one side is −Inf at a class to which the other side gives some probability. */
+/** Rows whose divergence is infinite because one side is −Inf at a class to which the other side gives a probability above 0. */
 function* infiniteRows(
   { options, targets }: ComparedPlan,
   { infinite }: Pick<ComparedColumns, 'infinite'>,
@@ -88,5 +88,5 @@ function describe({ cause, rows, first }: CauseReport, counted: number): string 
     return describeCauses([{ cause, rows, ...(first && { first }) }], counted);
   }
   const other = cause === 'reference_mass_at_neg_inf' ? 'the reference has' : 'the logits have';
-  return `-Infinity where ${other} some probability in ${rows} of ${count(counted, 'row')}; first at row ${first!.row}, class ${first!.column},`;
+  return `-Infinity where ${other} a probability above 0, in ${rows} of ${count(counted, 'row')}; first at row ${first!.row}, class ${first!.column},`;
 }
