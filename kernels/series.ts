@@ -10,7 +10,10 @@ const FLOAT64 = { degree: 20, limit: 0.5 };
 /** Number of Taylor coefficients that are interpolated. The terms after them are below 1e-17. */
 const TAYLOR = 40;
 
-/** Bytes of the series: f32 of four, two of them with their limits, and f64 of both divergences with their limits. */
+/**
+ * Bytes of the series. In f32: both divergences, each after its limit, the gains and log(q/m)/d. In f64: both divergences,
+ * each after its limit.
+ */
 export const SERIES_BYTES =
   4 * (FLOAT32.degree + FLOAT32.mixedDegree + FLOAT32.gainsDegree + FLOAT32.ratiosDegree + 6) +
   2 * 8 * (FLOAT64.degree + 2);

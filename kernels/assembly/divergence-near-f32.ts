@@ -38,8 +38,9 @@ function sumNearMixed<T>(series: usize, gains: usize): bool {
 /** Greatest |shift| for which the condition of `sumNearBy` may hold: beyond it, few rows have so large a divergence. */
 const GREATEST_SHIFT: f64 = 2;
 
-/** Greatest S for which η is computed from S, see `sumNearBy`. */
-const GREATEST_SECOND_ORDER: f64 = 5e-7;
+/** Limits of S·max |d| and of S between which `sumNearBy` does not compute the gains of the Jensen–Shannon divergence. */
+const GREATEST_THIRD_ORDER: f64 = 5e-7;
+const LEAST_SECOND_ORDER: f64 = 1e-5;
 
 /**
  * The remaining tiles are not tried when more than a quarter of the tiles so far, and of this number more, had greater log
@@ -56,10 +57,12 @@ const ALLOWANCE: u32 = 64;
  *   of D where shift²·βγ ≤ 2·D.
  * Tiles with greater log ratios, or with −Inf, are summed by `addPlain` or `addMixed`.
  *
- * Σ (q − p) = η·Σ p corrects D for the rounding of both lse, |η| < LARGE_EXCESS. For Kullback–Leibler it is Σ p·d plus the
- * terms. For Jensen–Shannon an error δ of η changes D by η·δ/S + β·δ of itself, where S = D/(βγ):
- * - S > 5e-7: the exponentials of both sides are subtracted, δ < 2e-7. The change is below 4e-7 of D.
- * - Otherwise S replaces Σ p·(exp d − 1 − d) / Σ p, δ < 0.4·S for |d| < 1. The change is below 4e-7 of D.
+ * η = Σ (q − p) / Σ p measures the error of lse_q − lse_p, whose effect `divergence` removes. An error δ of η changes D by
+ * (|η|·δ + δ²/2)/S + β·δ of itself, where S = D/(βγ).
+ * - Kullback–Leibler: Σ (q − p) is Σ p·d plus the terms.
+ * - Jensen–Shannon, S·max |d| ≤ 5e-7: Σ (q − p) is Σ p·d plus the terms divided by βγ, δ < 0.4·S·max |d|.
+ * - S ≥ 1e-5: the sums of the kept exponentials are subtracted. They do not show their own rounding, δ < 2e-6.
+ * - Otherwise the condition does not hold.
  * @param mixed true for Jensen–Shannon, which has `ofGains`
  * @returns false where the condition does not hold; the sums are meaningless then
  */
@@ -91,6 +94,7 @@ function sumNearBy<T>(series: usize, ofGains: usize, mixed: bool): bool {
   let others = terms;
   let first: u32 = 0;
   let farTiles: u32 = 0;
+  let greatest = f32x4.splat(0);
   const whole = PAIR.classes & ~(TILE - 1);
   for (; first < whole && (farTiles << 2) <= first / TILE + ALLOWANCE; first += TILE) {
     let terms0 = f32x4.splat(0);
@@ -137,7 +141,10 @@ function sumNearBy<T>(series: usize, ofGains: usize, mixed: bool): bool {
       terms = f64x2.add(terms, pairsOf(tile));
       linear = f64x2.add(linear, pairsOf(f32x4.add(linear0, linear1)));
       total = f64x2.add(total, pairsOf(f32x4.add(total0, total1)));
-      if (mixed) others = f64x2.add(others, pairsOf(f32x4.add(others0, others1)));
+      if (mixed) {
+        others = f64x2.add(others, pairsOf(f32x4.add(others0, others1)));
+        greatest = f32x4.pmax(greatest, farthest);
+      }
     } else {
       farTiles++;
       if (mixed) addMixed<T>(series, ofGains, first, first + TILE);
@@ -156,7 +163,9 @@ function sumNearBy<T>(series: usize, ofGains: usize, mixed: bool): bool {
     return square <= 4 * SUMS.terms;
   }
   const product = PAIR.beta * (1 - PAIR.beta);
-  const isSmall = sum <= GREATEST_SECOND_ORDER * product * p;
+  const unit = product * SUMS.total;
+  const isSmall = i32x4.all_true(f32x4.le(greatest, f32x4.splat(<f32>((GREATEST_THIRD_ORDER * unit) / sum))));
+  if (!isSmall && SUMS.terms < LEAST_SECOND_ORDER * unit) return false;
   SUMS.gains += isSmall ? horizontalSum(linear) + sum / product : horizontalSum(others) * PAIR.factor - p;
   return square * product <= 2 * SUMS.terms;
 }

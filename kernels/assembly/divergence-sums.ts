@@ -3,7 +3,7 @@
 export class DivergenceSums {
   /** Σ of the terms, each at least 0. */
   terms: f64;
-  /** Σ (q − p). It equals Σ p·d plus the terms, but that sum would cancel where |d| is large. */
+  /** Σ (q − p). For Kullback–Leibler it equals Σ p·d plus the terms, but that sum would cancel where |d| is large. */
   gains: f64;
   /** Σ p */
   total: f64;

@@ -49,6 +49,7 @@ export function divergence<T>(
         let rest = excess;
         if (isBrief && abs(excess) > LARGE_EXCESS) {
           addToShift(excess);
+          // Finite again: the shift hardly changes.
           sumMixed<T>(series);
           rest = Math.log1p(SUMS.gains / SUMS.total);
           excess += rest;
@@ -155,7 +156,7 @@ function sumBeyond<T>(series: usize): f64 {
 const SMALL_UNIT: f64 = 2 ** -80;
 
 /**
- * Byte offsets in the series: 8 f32 of Kullback–Leibler, 9 of Jensen–Shannon, 6 of its gains and 9 of log(q/m), then 22
+ * Byte offsets in the series: 8 f32 of Kullback–Leibler, 9 of Jensen–Shannon, 6 of its gains and 9 of log(q/m)/d, then 22
  * f64 of each divergence.
  */
 export const MIXED_F32: usize = 32;
@@ -164,7 +165,10 @@ export const RATIOS_F32: usize = 92;
 const PLAIN_F64: usize = 128;
 const MIXED_F64: usize = 304;
 
-/** |log Σ q| above which the Jensen–Shannon divergence is summed again with it, because `withoutExcess` is approximate. */
+/**
+ * Greatest |log Σ q| that `withoutExcess` corrects, because its error is up to 0.3·D·|log Σ q|. A greater one is added to the
+ * shift, and the Jensen–Shannon divergence is summed again.
+ */
 const LARGE_EXCESS: f64 = 5e-7;
 
 /**

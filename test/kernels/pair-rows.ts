@@ -48,11 +48,19 @@ const improbable =
   (ratio: number): PairMaker =>
   (classes, random) => {
     const { p, q } = noisy(1, 1e-5)(classes, random);
-    const c = classes >> 2;
+    const c = Math.min(classes - 1, 16);
     p[c] = Math.log(classes) + 0.5 - 12.7;
     q[c] = p[c] + ratio;
     return { p, q };
   };
+
+/** Two peaks, one of them late: the rounding of its distance from the reference has opposite directions in both sides. */
+const roundedApart: PairMaker = (classes) => {
+  const unit = 2 ** -24;
+  const p = fill(classes, (c) => (c === 400 ? 17.25 : c === 0 ? 0.71875 + 15 * unit : 0.5));
+  const noise = (c: number): number => (c === 400 ? 0 : c === 0 ? 2 * unit : c % 2 === 0 ? -0.1943 : 0.1943);
+  return { p, q: p.map((x, c) => x + noise(c)) };
+};
 
 const swap =
   (make: PairMaker): PairMaker =>
@@ -74,13 +82,15 @@ export const FINITE: Readonly<Record<string, PairMaker>> = {
   'noise of 1e-4': noisy(3, 1e-4),
   'noise of 1e-5': noisy(3, 1e-5),
   'flat, noise of 1e-3': noisy(0, 1e-3),
-  // On both sides of the greatest Σ p·d²/2 for which Σ (q − p) follows from the terms.
+  // Σ p·d²/2 around the limits between which the ways of computing Σ (q − p) change.
   ...Object.fromEntries(
-    [2.5e-3, 2.8e-3, 3.1e-3, 4e-3].flatMap((noise) => [
+    [8e-4, 1.1e-3, 2.8e-3, 4.2e-3, 5e-3, 8e-3].flatMap((noise) => [
       [`noise of ${noise}`, noisy(2, noise)],
       [`flat, noise of ${noise}`, noisy(0, noise)],
     ]),
   ),
+  'rounded in opposite directions': roundedApart,
+  'rounded in opposite directions, swapped': swap(roundedApart),
   ...Object.fromEntries(
     [-0.9, -0.14, -0.1, 0.1, 0.14, 0.5, 0.9].map((ratio) => [
       `noise of 1e-5, an improbable class at ${ratio}`,

@@ -1,15 +1,16 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { free } from '../../tensor/memory.ts';
 
 /** Limits of the bytes and milliseconds for which a body is read after its answer. */
 const MAX_DISCARDED_BYTES = 2 ** 30;
-const MAX_DISCARDING_MS = 30_000;
+export const MAX_DISCARDING_MS = 30_000;
 
 /** Milliseconds that bodies wait for the current one. A fast client has sent its rest by then; a slow one blocks no longer. */
-const PATIENCE_MS = 1000;
+export const PATIENCE_MS = 1000;
 
 /** Largest number of bodies that wait to be read. Beyond it, the connection of the oldest is destroyed. */
-const MAX_WAITING = 64;
+export const MAX_WAITING = 64;
 
 /**
  * Reads and discards the rest of answered bodies, one body after another. Reading all at once would slow down admitted
@@ -20,12 +21,14 @@ export class Discards {
   readonly #waiting = new Set<IncomingMessage>();
   /** Body that the others wait for. */
   #current: IncomingMessage | undefined;
+  /** Connections that are watched, which may have several bodies. */
+  readonly #connections = new WeakSet<Socket>();
 
   add(body: IncomingMessage): void {
     // Node.js drains a body that was never read. A read of 0 bytes prevents this.
     body.pause();
     body.read(0);
-    destroyWithConnection(body);
+    this.#watch(body.socket);
     this.#waiting.add(body);
     body.once('close', () => this.#waiting.delete(body));
     if (this.#waiting.size > MAX_WAITING) {
@@ -34,6 +37,18 @@ export class Discards {
       oldest!.destroy();
     }
     this.#next();
+  }
+
+  /**
+   * Destroys the bodies of a connection when it is closed. Node.js does so only until the answer is sent. It does not notice the
+   * close before a body is read of which it has buffered as much as it may, 64 KiB.
+   */
+  #watch(connection: Socket): void {
+    if (this.#connections.has(connection)) return;
+    this.#connections.add(connection);
+    connection.once('close', () => {
+      for (const body of [this.#current, ...this.#waiting]) if (body?.socket === connection) body.destroy();
+    });
   }
 
   #next(): void {
@@ -51,16 +66,6 @@ export class Discards {
     body.once('close', goOn);
     discard(body);
   }
-}
-
-/** Destroys a body when its connection is closed. Node.js does so only until the answer is sent. */
-function destroyWithConnection(body: IncomingMessage): void {
-  const { socket } = body;
-  const destroy = (): void => {
-    body.destroy();
-  };
-  socket.once('close', destroy);
-  body.once('close', () => socket.off('close', destroy));
 }
 
 /** Reads and discards a body up to the limits. */

@@ -4,12 +4,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
-import { Discards } from '../../../src/pipeline/admission/discards.ts';
-
-/** Number of bodies that may wait beside the one that is read. */
-const MAX_WAITING = 64;
-const PATIENCE_MS = 1000;
-const MAX_DISCARDING_MS = 30_000;
+import { Discards, MAX_DISCARDING_MS, MAX_WAITING, PATIENCE_MS } from '../../../src/pipeline/admission/discards.ts';
 
 /** Bytes of a body, and its first ones. */
 const LENGTH = 2 ** 20;
@@ -72,7 +67,7 @@ test('a body is read after the one before it has ended, has lost its client, or 
   expect(flowing()).toEqual([false, false, true, true]);
 });
 
-test('a body whose client leaves does not wait', async () => {
+test('a body whose client leaves after a few bytes does not wait', async () => {
   const { server, bodies } = await makeServer();
   await sendStart(server);
   const leaving = await sendStart(server);
@@ -81,6 +76,23 @@ test('a body whose client leaves does not wait', async () => {
   // The left one no longer counts, so that these are as many as may wait.
   for (let k = 0; k < MAX_WAITING; k++) await sendStart(server);
   expect(bodies.map((body) => body.destroyed)).toEqual(bodies.map((_, k) => k === 1));
+});
+
+test('many bodies of one connection have one listener', async () => {
+  const { server, bodies } = await makeServer();
+  await sendStart(server);
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  for (let k = 0; k < 20; k++) {
+    socket.write('POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n');
+    await once(socket, 'data');
+    socket.write('body');
+  }
+  expect(bodies.length).toBe(21);
+  const listeners = bodies.at(-1)!.socket.listenerCount('close');
+  expect(listeners).toBeLessThanOrEqual(bodies[0]!.socket.listenerCount('close'));
+  socket.destroy();
+  await once(bodies.at(-1)!, 'close');
+  expect(bodies.slice(1).every((body) => body.destroyed)).toBe(true);
 });
 
 test('a body that does not end is read for a limited time', async () => {

@@ -19,7 +19,9 @@ _WORDS = {
     "pos_inf_logit": "Infinity",
     "all_neg_inf_row": "every logit is -Infinity",
     "neg_inf_at_label": "-Infinity at the label",
-    "reference_mass_at_neg_inf": "-Infinity where the reference has a probability above 0,",
+    "reference_mass_at_neg_inf": (
+        "-Infinity where the reference has a probability above 0,"
+    ),
     "logits_mass_at_neg_inf": "-Infinity where the logits have a probability above 0,",
 }
 _OF_VALUES = {"nan_logit", "pos_inf_logit"}
