@@ -1,6 +1,7 @@
 /** Errors of TypeBox as sentences, with a suggestion for an unknown name and the allowed values of an enumeration. */
 import type { TSchema } from '#typebox';
 import { Value } from '#typebox';
+import { WITHOUT_CONTROLS, WITHOUT_NUL } from './text-patterns.ts';
 import { questionOf, suggestName } from './suggestion.ts';
 
 export type SchemaError = ReturnType<typeof Value.Errors>[number];
@@ -60,10 +61,21 @@ const REQUIREMENTS: { [Keyword in SchemaError['keyword']]?: (parameters: Paramet
   uniqueItems: () => 'must not have the same entry twice',
 };
 
+/** Characters that a pattern forbids, which allows any others. */
+const FORBIDDEN: Readonly<Record<string, string>> = {
+  [WITHOUT_NUL]: 'a NUL character',
+  [WITHOUT_CONTROLS]: 'control characters',
+};
+
 /** @param example value of the violated schema; a form is explained by it, because few readers know regular expressions */
 function requirementOf({ keyword, params, message }: SchemaError, example: unknown): string {
-  if (example !== undefined && (keyword === 'pattern' || keyword === 'format'))
-    return `must have the form of ${JSON.stringify(example)}`;
+  if (keyword === 'format' && example !== undefined)
+    return `must be a valid ${params.format}, such as ${JSON.stringify(example)}`;
+  if (keyword === 'pattern') {
+    const forbidden = FORBIDDEN[String(params.pattern)];
+    if (forbidden !== undefined) return `must not contain ${forbidden}`;
+    if (example !== undefined) return `must have the form of ${JSON.stringify(example)}`;
+  }
   const requirement = REQUIREMENTS[keyword] as ((parameters: object) => string) | undefined;
   return requirement?.(params) ?? message;
 }

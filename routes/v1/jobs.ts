@@ -127,7 +127,8 @@ export default async function jobs(app: FastifyInstance): Promise<void> {
     operationId: 'retryJob',
     summary: 'Retry a job',
     params: JobParams,
-    description: 'Evaluates the failed files of a failed job again, or all files of a cancelled job.',
+    description:
+      'Evaluates the failed files of a failed job again, or all files of a cancelled job. If no file failed, only combines the results again.',
     response: {
       202: json('The job is queued again.', Job),
       ...problemResponses(400, 403, 404, 409, 503),

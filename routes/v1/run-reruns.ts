@@ -38,7 +38,7 @@ export default async function runReruns(app: FastifyInstance): Promise<void> {
     operationId: 'compareRuns',
     summary: 'The first difference of two runs',
     description:
-      'Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. If one of two micro-batches is a pair, only numerators and denominators are compared. A request compares at most 20,000 micro-batches; `next` continues the comparison.',
+      'Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. If one of two micro-batches is a pair, only numerators and denominators are compared. A request reads about 40,000 micro-batches of both runs together; `next` continues the comparison.',
     params: RunParams,
     querystring: ComparisonQuery,
     response: historyResponses(

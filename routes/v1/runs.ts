@@ -34,7 +34,7 @@ export default async function runs(app: FastifyInstance): Promise<void> {
     operationId: 'listRuns',
     summary: 'The runs, in pages',
     description:
-      'Other clients may record, create and delete runs while you read the pages. A run that matches during the whole time is on exactly one page. A run that is created, or begins to match, during this time is on a later page or on no page. The exception is `sort=updated`: a recording moves its run to the front of the list, so a run whose page was not yet read may be on no page.',
+      'Other clients may record, create and delete runs while you read the pages. A run that matches during the whole time is on exactly one page. A run that is created, or begins to match, during this time is on a later page or on no page. There are two exceptions. With `sort=updated`, a recording moves its run to the front of the list, so a run whose page was not yet read may be on no page. With `sort=name`, a renamed run may be on two pages or on no page.',
     querystring: RunsQuery,
     response: {
       200: {

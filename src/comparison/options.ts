@@ -117,7 +117,7 @@ export const ComparisonOptions = Type.Object(
       default: [],
       maxItems: OUTPUTS.length,
       uniqueItems: true,
-      description: `Results to return: tensors under \`outputs\`, and \`sequences\` as a list at the top level of the answer. All tensors except \`gradient\` have one entry per row; 0 for rows that are not counted. ${described.join(' ')} \`gradient\`: ∂loss/∂logits, shaped like \`logits\`, in the dtype of \`gradient_dtype\`; without a \`loss\`, ∂N/∂logits. For class c it is a·s·(q_c − p_c) for \`forward\`, a·s·q_c·(ln(q_c/p_c) − KL(Q‖P)) for \`reverse\`, and a·s·(1−β)·q_c·(ln(q_c/μ_c) − KL(Q‖M)) for \`jensen_shannon\`, where μ_c is the probability of c under M. The factor a is m/D for a mean, with the denominator of \`semantics\`, and m otherwise. docs/compare.md has the gradient when classes are left out or merged.`,
+      description: `Results to return: tensors under \`outputs\`, and \`sequences\` as a list at the top level of the answer. All tensors except \`gradient\` have one entry per row; 0 for rows that are not counted. ${described.join(' ')} \`gradient\`: ∂loss/∂logits, shaped like \`logits\`, in the dtype of \`gradient_dtype\`; without a \`loss\`, ∂N/∂logits. For class c it is a·s·(q_c − p_c) for \`forward\`, a·s·q_c·(ln(q_c/p_c) − KL(Q‖P)) for \`reverse\`, and a·s·(1−β)·q_c·(ln(q_c/μ_c) − KL(Q‖M)) for \`jensen_shannon\`, where μ_c is the probability of c under M. The factor a is m/D for a mean, with the denominator of \`semantics\`, and m otherwise. With classes left out by the floor, it is a·s·(q_c·Σp − p_c), with p_c = 0 for these classes. docs/compare.md has the gradient for the top K of a reference.`,
       examples: [['kl_divergence']],
     }),
   },

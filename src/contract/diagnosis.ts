@@ -75,7 +75,7 @@ export const Diagnosis = Type.Object(
             minimum: -1023,
             maximum: 1023,
             description:
-              'Exponent e of the values with 2^e ≤ |x| < 2^(e+1). The bin of −1023 also holds all values with |x| < 2^−1023.',
+              'Exponent e of the values with 2^e ≤ |x| < 2^(e+1). The bin of −1023 also holds all values with 0 < |x| < 2^−1023.',
             examples: [3],
           }),
           count: count('Number of values.', 40960),

@@ -72,7 +72,7 @@ const Rerun = Type.Object(
     verdict: Type.Enum(['transient', 'persistent', 'correct', 'undetermined'], {
       title: 'RerunVerdict',
       description:
-        '`transient`: the same device gave a different result. `persistent`: the same device repeated its result, and another device gave a different one. `correct`: another device gave the same result. `undetermined`: the attempts and their devices do not decide, or the batches differ.',
+        '`transient`: the same device gave a different result. `persistent`: the same device repeated its result, and another device gave a different one. `correct`: all devices, at least two, gave the same result. `undetermined`: the attempts and their devices do not decide, or the batches differ.',
       examples: ['transient'],
     }),
   },
@@ -121,10 +121,7 @@ const Place = (description: string) =>
 
 export const RunComparison = Type.Object(
   {
-    same: count(
-      'Number of micro-batches with identical bits in both runs, from `cursor` to the first difference.',
-      1024,
-    ),
+    same: count('Number of micro-batches that this request compared and that have identical bits in both runs.', 1024),
     difference: Type.Optional(
       Type.Object(
         {

@@ -1,5 +1,6 @@
 import { Type } from '#typebox';
 import type { Static } from '#typebox';
+import { WITHOUT_CONTROLS, WITHOUT_NUL } from '../text-patterns.ts';
 import { RunName } from './run-name.ts';
 
 /** Maximum number of ranks of a step, and of micro-batches of a rank. */
@@ -58,7 +59,7 @@ const MOST_TAG = 64;
 export const Tag = Type.String({
   minLength: 1,
   maxLength: MOST_TAG,
-  pattern: String.raw`^[^\x00-\x1f\x7f-\x9f]*$`,
+  pattern: WITHOUT_CONTROLS,
   description: 'A tag: a text without control characters.',
   examples: ['baseline'],
 });
@@ -71,7 +72,7 @@ export const Tags = Type.Array(Tag, {
 
 export const Notes = Type.String({
   maxLength: MOST_NOTES,
-  pattern: String.raw`^[^\x00]*$`,
+  pattern: WITHOUT_NUL,
   description: 'Notes on the run, as plain text.',
   examples: ['The learning rate of the second half was too high.'],
 });

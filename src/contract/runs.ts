@@ -129,7 +129,7 @@ export const StepsQuery = object(
       integer(
         4,
         20_000,
-        'Maximum number of steps, selected to show the shape of the curve. The first and the last step of the range, and the non-finite steps, are selected. The finite steps are divided into buckets of equal size; the steps with the smallest and the largest loss of each bucket are selected. If not all non-finite steps fit, they are divided into groups of equal size, and the first and the last step of each group are selected.',
+        'Maximum number of steps, selected to show the shape of the curve. The first and the last step of the range are selected. Non-finite steps get up to half of the other points, or more when the finite steps need fewer. If not all of them fit into these points, they are divided into groups of equal size, and the first and the last step of each group are selected. The finite steps are divided into buckets of equal size; the steps with the smallest and the largest loss of each bucket are selected.',
         1000,
       ),
     ),

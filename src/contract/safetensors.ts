@@ -1,7 +1,7 @@
 import { bytesBody } from './content.ts';
 
 const FIELDS =
-  'the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library writes wide dtypes first, so labels and masks that are narrower than the logits come after them.';
+  'the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library writes wide dtypes first, and floats before integers of the same width. So narrower labels and masks, and int32 labels of float32 logits, come after the logits.';
 
 /** A batch as a file. */
 export const SafetensorsBatch = bytesBody('SafetensorsBatch', `A safetensors file with ${FIELDS}`);

@@ -66,7 +66,7 @@ function describeCause({ cause, rows, first }: CauseReport, counted: number): st
   }
   const place = first === undefined ? '' : `; first at row ${first.row}${columnOf(cause, first)}`;
   const isElsewhere = cause === 'neg_inf_at_label' && first?.is_label === false;
-  return `${isElsewhere ? '-Infinity at a class with a probability above 0' : WORDS[cause]} in ${rows} of ${count(counted, 'row')}${place}`;
+  return `${isElsewhere ? '-Infinity at a class with a probability other than 0' : WORDS[cause]} in ${rows} of ${count(counted, 'row')}${place}`;
 }
 
 function columnOf(

@@ -164,7 +164,7 @@ class Columns {
     if (!this.#fields.has('step')) throw new Error(missingColumn('step', 'step', trimmed));
     if (this.#fields.has('numerator') !== this.#fields.has('denominator')) {
       throw new Error(
-        `the file has the column ${this.#fields.has('numerator') ? 'numerator' : 'denominator'} only, expected numerator and denominator, or neither`,
+        `there is a column for ${this.#fields.has('numerator') ? 'numerator' : 'denominator'} only, expected columns for numerator and denominator, or for neither`,
       );
     }
     const used = new Set(this.#fields.values());

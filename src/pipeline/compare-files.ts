@@ -239,7 +239,7 @@ function requireSameKind(a: ComparedFile, b: ComparedFile): void {
   if (differing !== undefined) {
     const [one, other] = [a, b].map(({ plan }) => JSON.stringify(plan.options[differing]));
     throw invalid(
-      `the option ${differing} is ${one} in ${a.file}, and ${other} in ${b.file}: set it for all files with --option (in a job: "options")`,
+      `the option ${differing} is ${one} in ${a.file}, and ${other} in ${b.file}: set it for all files with --option of lossmeter compare (in a job: "options")`,
     );
   }
   if (a.plan.hasLabel !== b.plan.hasLabel) {

@@ -162,6 +162,6 @@ function requireSameOptions(a: FileEvaluation, b: FileEvaluation): void {
   const difference = differingOption(a.options, b.options, SUMMED_OPTIONS);
   if (difference === undefined) return;
   const { name, one, other } = difference;
-  const detail = `the option ${name} is ${one} in ${a.file}, and ${other} in ${b.file}: set it for all files with --option (in a job: "options")`;
+  const detail = `the option ${name} is ${one} in ${a.file}, and ${other} in ${b.file}: set it for all files with --option of lossmeter evaluate (in a job: "options")`;
   throw new LossmeterError('invalid_option', detail);
 }

@@ -37,7 +37,7 @@ export class LogitFileCursor {
   skip(rows: number): void {
     const { length } = this.#rows.labels;
     if (this.#next + rows > length) {
-      const detail = `the files have at least ${this.#next + rows} rows of logits, ${rows} of them in this file, but ${this.#name} has ${length} rows`;
+      const detail = `the files have at least ${this.#next + rows} rows of logits, but ${this.#name} has ${length} rows`;
       throw refuse('shape_mismatch', '/logits/shape', detail);
     }
     this.#next += rows;

@@ -60,7 +60,7 @@ describe('lossmeter keys', () => {
     [['destroy'], 'unknown command keys destroy'],
     [['create', '--scope', 'read'], '--name is undefined'],
     [['create', '--name', 'a b', '--scope', 'read'], '--name is "a b"'],
-    [['create', '--name', 'a'], '--scope is undefined, expected some of evaluate, record, read, admin'],
+    [['create', '--name', 'a'], '--scope is undefined, expected one or more of evaluate, record, read, admin'],
     [['create', '--name', 'a', '--scope', 'reed'], '--scope is "reed"'],
     [['create', '--name', 'a', '--scope', 'read', 'record'], 'unexpected record'],
     [['create', '--name', 'a', '--scope', 'read', '--expires', '2030-02-30'], '--expires is "2030-02-30"'],

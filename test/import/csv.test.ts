@@ -80,7 +80,7 @@ test.each([
   [
     'step,numerator\n1,2\n',
     {},
-    'the file has the column numerator only, expected numerator and denominator, or neither',
+    'there is a column for numerator only, expected columns for numerator and denominator, or for neither',
   ],
 ])('%j is refused with the missing column', (text, columns, message) => {
   expect(() => parse(csv, [text], { columns })).toThrow(message);

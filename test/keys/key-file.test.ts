@@ -41,8 +41,11 @@ describe('a file that is wrong is refused with the place', () => {
     [withKey({ scopes: ['reed'] }), '/keys/1/scopes/0 must be one of evaluate, record, read, admin'],
     [withKey({ sha256: secret }), '/keys/1/sha256 must have the form of "0123456789abcdef0'],
     [withKey({ sha256: 'AB'.repeat(32) }), '/keys/1/sha256 must have the form of "0123456789abcdef0'],
-    [withKey({ created: 'yesterday' }), '/keys/1/created must have the form of "2030-01-31T00:00:00Z"'],
-    [withKey({ expires: '2030-02-30T00:00:00Z' }), '/keys/1/expires must have the form of "2030-01-31T00:00:00Z"'],
+    [withKey({ created: 'yesterday' }), '/keys/1/created must be a valid date-time, such as "2030-01-31T00:00:00Z"'],
+    [
+      withKey({ expires: '2030-02-30T00:00:00Z' }),
+      '/keys/1/expires must be a valid date-time, such as "2030-01-31T00:00:00Z"',
+    ],
     // A leap second, which JavaScript cannot parse: the key must not be read as one without an expiry.
     [withKey({ sha256: 'ab'.repeat(32), expires: '2016-12-31T23:59:60Z' }), '/keys/1/expires is not a date'],
     [fileText(entry, { ...entry, sha256: 'ab'.repeat(32) }), '/keys/1 has the name or the sha256 of /keys/0'],

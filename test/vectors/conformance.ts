@@ -69,9 +69,9 @@ ${tableOf(['logits', 'pairs', ...divergences().map(({ name }) => name)], dtypePa
 
 ## The table of llama.cpp
 
-Both programs compare a second model with the logit file of a base model. \`llama-perplexity\` evaluates the second model
-again and computes in float32. So some last digits differ, and one of 504 rows differs in \`Same top p\`.
-\`llama-perplexity --kl-divergence\` printed:
+\`llama-perplexity\` and \`lossmeter compare\` compare a second model with the logit file of a base model.
+\`llama-perplexity\` evaluates the second model again and computes in float32. So some last digits differ, and one of
+504 rows differs in \`Same top p\`. \`llama-perplexity --kl-divergence\` printed:
 
 \`\`\`
 ${readFileSync(`${LLAMA}near.table.txt`, 'utf8').trimEnd()}

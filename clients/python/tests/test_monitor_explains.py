@@ -217,7 +217,7 @@ def test_mask_weight_and_options_are_those_of_the_loss(run: Run) -> None:
     assert explanation.evaluation.mean_nll > 0
     assert reference > 0
     # The logits of counted rows are finite: the fault is in the loop.
-    assert "the fault is in the loss that follows" in explanation.summary
+    assert "check how the loop computes the loss" in explanation.summary
 
 
 def test_sampled_steps_are_evaluated(run: Run) -> None:

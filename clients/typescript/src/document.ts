@@ -234,7 +234,7 @@ export interface paths {
         put?: never;
         /**
          * Retry a job
-         * @description Evaluates the failed files of a failed job again, or all files of a cancelled job.
+         * @description Evaluates the failed files of a failed job again, or all files of a cancelled job. If no file failed, only combines the results again.
          */
         post: operations["retryJob"];
         delete?: never;
@@ -254,7 +254,7 @@ export interface paths {
         put?: never;
         /**
          * Compare two sets of logits
-         * @description KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon. The reference has logits, the top K of a teacher, or a llama.cpp logit file. The relative error of a divergence above 1e-9 nats is at most 2e-6; equal rows have the divergence 0. Sums over a part of the classes (`reference_floor`, `tail: "drop"`, llama.cpp files) have terms of both signs. Their absolute error is about 3e-7 nats for divergences up to 2 nats, and a few 1e-6 nats for larger ones. Of the two tensors, the last in the body is read as it arrives. The first is buffered in bounded memory, unless it names a file. The statistics of several batches cannot be merged. To merge batches, request rows with `outputs: ["kl_divergence", …]`.
+         * @description KL divergence, agreement and perplexity of `logits` against a `reference`: forward, reverse and Jensen–Shannon. The reference is a set of logits, the top K of a teacher, or a llama.cpp logit file. The relative error of a divergence above 1e-9 nats is at most 2e-6; equal rows have the divergence 0. Sums over a part of the classes (`reference_floor`, `tail: "drop"`, llama.cpp files) have terms of both signs. Their absolute error is about 3e-7 nats for divergences up to 2 nats, and a few 1e-6 nats for larger ones. Of the two tensors, the last in the body is read as it arrives. The first is buffered in bounded memory, unless it names a file. The statistics of several batches cannot be merged. To merge batches, request rows with `outputs: ["kl_divergence", …]`.
          */
         post: operations["compareLogits"];
         delete?: never;
@@ -412,7 +412,7 @@ export interface paths {
         };
         /**
          * The first difference of two runs
-         * @description Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. If one of two micro-batches is a pair, only numerators and denominators are compared. A request compares at most 20,000 micro-batches; `next` continues the comparison.
+         * @description Compares the micro-batches of two runs in the order of step, rank and micro-batch, by the bits of their rows. If one of two micro-batches is a pair, only numerators and denominators are compared. A request reads about 40,000 micro-batches of both runs together; `next` continues the comparison.
          */
         get: operations["compareRuns"];
         put?: never;
@@ -543,7 +543,7 @@ export interface paths {
         };
         /**
          * The runs, in pages
-         * @description Other clients may record, create and delete runs while you read the pages. A run that matches during the whole time is on exactly one page. A run that is created, or begins to match, during this time is on a later page or on no page. The exception is `sort=updated`: a recording moves its run to the front of the list, so a run whose page was not yet read may be on no page.
+         * @description Other clients may record, create and delete runs while you read the pages. A run that matches during the whole time is on exactly one page. A run that is created, or begins to match, during this time is on a later page or on no page. There are two exceptions. With `sort=updated`, a recording moves its run to the front of the list, so a run whose page was not yet read may be on no page. With `sort=name`, a renamed run may be on two pages or on no page.
          */
         get: operations["listRuns"];
         put?: never;
@@ -1875,7 +1875,7 @@ export interface components {
              */
             gradient_dtype?: "float32";
             /**
-             * @description Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row; 0 for rows that are not counted. `kl_divergence` (float64): the divergence, in nats. `probability_difference` (float64): q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement` (int32): 1 when both sides have the same most probable class (the lowest index on ties), else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂N/∂logits. For class c it is a·s·(q_c − p_c) for `forward`, a·s·q_c·(ln(q_c/p_c) − KL(Q‖P)) for `reverse`, and a·s·(1−β)·q_c·(ln(q_c/μ_c) − KL(Q‖M)) for `jensen_shannon`, where μ_c is the probability of c under M. The factor a is m/D for a mean, with the denominator of `semantics`, and m otherwise. docs/compare.md has the gradient when classes are left out or merged.
+             * @description Results to return: tensors under `outputs`, and `sequences` as a list at the top level of the answer. All tensors except `gradient` have one entry per row; 0 for rows that are not counted. `kl_divergence` (float64): the divergence, in nats. `probability_difference` (float64): q_y − p_y, the probability of the label under `logits` minus that under `reference`; needs `label`. `nll` (float64): −log q_y of `logits`; needs `label`. `reference_nll` (float64): −log p_y of `reference`; needs `label`. `top1_agreement` (int32): 1 when both sides have the same most probable class (the lowest index on ties), else 0. `gradient`: ∂loss/∂logits, shaped like `logits`, in the dtype of `gradient_dtype`; without a `loss`, ∂N/∂logits. For class c it is a·s·(q_c − p_c) for `forward`, a·s·q_c·(ln(q_c/p_c) − KL(Q‖P)) for `reverse`, and a·s·(1−β)·q_c·(ln(q_c/μ_c) − KL(Q‖M)) for `jensen_shannon`, where μ_c is the probability of c under M. The factor a is m/D for a mean, with the denominator of `semantics`, and m otherwise. With classes left out by the floor, it is a·s·(q_c·Σp − p_c), with p_c = 0 for these classes. docs/compare.md has the gradient for the top K of a reference.
              * @default []
              * @example [
              *       "kl_divergence"
@@ -3900,7 +3900,7 @@ export interface components {
         /** @description A bin of values with 2^e ≤ |x| < 2^(e+1). */
         MagnitudeBin: {
             /**
-             * @description Exponent e of the values with 2^e ≤ |x| < 2^(e+1). The bin of −1023 also holds all values with |x| < 2^−1023.
+             * @description Exponent e of the values with 2^e ≤ |x| < 2^(e+1). The bin of −1023 also holds all values with 0 < |x| < 2^−1023.
              * @example 3
              */
             exponent: number;
@@ -5008,7 +5008,7 @@ export interface components {
             next?: string;
         };
         /**
-         * @description `transient`: the same device gave a different result. `persistent`: the same device repeated its result, and another device gave a different one. `correct`: another device gave the same result. `undetermined`: the attempts and their devices do not decide, or the batches differ.
+         * @description `transient`: the same device gave a different result. `persistent`: the same device repeated its result, and another device gave a different one. `correct`: all devices, at least two, gave the same result. `undetermined`: the attempts and their devices do not decide, or the batches differ.
          * @example transient
          * @enum {unknown}
          */
@@ -5057,7 +5057,7 @@ export interface components {
         RunComparison: {
             /**
              * Format: int64
-             * @description Number of micro-batches with identical bits in both runs, from `cursor` to the first difference.
+             * @description Number of micro-batches that this request compared and that have identical bits in both runs.
              * @example 1024
              */
             same: number;
@@ -5309,7 +5309,7 @@ export interface components {
         };
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library writes wide dtypes first, so labels and masks that are narrower than the logits come after them.
+         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library writes wide dtypes first, and floats before integers of the same width. So narrower labels and masks, and int32 labels of float32 logits, come after the logits.
          */
         SafetensorsBatch: string;
         /**
@@ -5344,7 +5344,7 @@ export interface components {
         SafetensorsPartial: string;
         /**
          * Format: binary
-         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library writes wide dtypes first, so labels and masks that are narrower than the logits come after them. `__metadata__.vocab_start` and `__metadata__.vocab_size` are numbers as JSON text.
+         * @description A safetensors file with the tensors `logits`, `label` and, optionally, `input_mask` and `weight` (for `/v1/cross-entropy` and recordings also `segments`, `bytes` and `words`), with `options` as JSON text in `__metadata__.options`. Logits are streamed when they are the last tensor of the file. Otherwise they are buffered in bounded memory: the safetensors library writes wide dtypes first, and floats before integers of the same width. So narrower labels and masks, and int32 labels of float32 logits, come after the logits. `__metadata__.vocab_start` and `__metadata__.vocab_size` are numbers as JSON text.
          */
         SafetensorsShard: string;
         /** @description A scalar of a run over its steps. */
@@ -8213,7 +8213,7 @@ export interface operations {
                  */
                 to?: components["parameters"]["To"];
                 /**
-                 * @description Maximum number of steps, selected to show the shape of the curve. The first and the last step of the range, and the non-finite steps, are selected. The finite steps are divided into buckets of equal size; the steps with the smallest and the largest loss of each bucket are selected. If not all non-finite steps fit, they are divided into groups of equal size, and the first and the last step of each group are selected.
+                 * @description Maximum number of steps, selected to show the shape of the curve. The first and the last step of the range are selected. Non-finite steps get up to half of the other points, or more when the finite steps need fewer. If not all of them fit into these points, they are divided into groups of equal size, and the first and the last step of each group are selected. The finite steps are divided into buckets of equal size; the steps with the smallest and the largest loss of each bucket are selected.
                  * @example 1000
                  */
                 max_points?: number;

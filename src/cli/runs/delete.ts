@@ -31,7 +31,9 @@ function readArguments(args: string[]): Deletion | undefined {
   if (values.help === true) return undefined;
   if (positionals.length === 0) throw new UsageError('no run is named');
   if (values.yes !== true)
-    throw new UsageError(`--yes is missing: it confirms that ${positionals.length} runs are to be deleted`);
+    throw new UsageError(
+      `--yes is missing: it confirms the deletion of ${positionals.length} ${positionals.length === 1 ? 'run' : 'runs'}`,
+    );
   return { runs: positionals, url: values.url };
 }
 

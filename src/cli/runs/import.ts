@@ -29,12 +29,13 @@ Each folder with event files of TensorBoard is a run, named by its path in PATH.
 Every other import is one run. Importing a file again changes nothing. Wall
 times are not recorded.
 
-  --run NAME           name of the run, or NAME/subfolder for event files there
+  --run NAME           name of the run; event files in a subfolder of PATH belong
+                       to the run NAME/subfolder
   --format FORMAT      format of the files, when it is not recognised
   --loss NAME          tag, key or column of the loss; by default a usual name,
                        such as loss, train/loss or "lm loss"
-  --exclude PATTERN    regular expression of TensorBoard tags to leave out; the
-                       default, ' vs samples$', has steps that count samples
+  --exclude PATTERN    regular expression of TensorBoard tags to leave out; by
+                       default ' vs samples$', whose steps count samples
   --map FIELD=COLUMN   column of CSV for a field; may be repeated. FIELD is
                        ${CSV_FIELDS.slice(0, 5).join(', ')},
                        ${CSV_FIELDS.slice(5).join(', ')}

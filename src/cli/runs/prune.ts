@@ -16,7 +16,7 @@ which was recorded in the last five minutes, and one that is running are kept.
   --keep N             runs beyond the N newest of those that match
 ${FILTER_USAGE}
   --dry-run            print the runs, and delete nothing
-  --yes                delete without asking
+  --yes                delete the runs
   --json               print JSON
 ${SERVICE_USAGE}
 `;

@@ -76,7 +76,7 @@ class EventStream implements Stream {
     const scalars = this.#tags.scalarsOf(event);
     if (scalars.size === 0) return undefined;
     if (!Number.isSafeInteger(step) || step < 0)
-      throw new Error(`the step is ${step}, expected an integer that is at least 0`);
+      throw new Error(`the step is ${step}, expected an integer from 0 to ${Number.MAX_SAFE_INTEGER}`);
     const { loss } = this.#tags;
     const attempt = this.#restarts.attemptOf(file, step, scalars.keys(), loss);
     const numerator = loss === undefined ? undefined : scalars.get(loss);

@@ -97,6 +97,6 @@ def summary_of(reason: Reason, loss: float, evaluation: Evaluation) -> str:
         evaluated = "no loss" if evaluation.loss is None else f"{evaluation.loss:.6g}"
         return (
             f"loss is {loss} in the training loop, but {evaluated} by the service: "
-            "the logits are finite, so the fault is in the loss that follows"
+            "check how the loop computes the loss, and its mask and options"
         )
     return f"loss is {loss}; {found}"

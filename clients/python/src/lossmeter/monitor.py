@@ -117,8 +117,8 @@ class Monitor:
             )
         if min(rank, attempt) < 0 or min(sample_every or 1, max_items) < 1:
             raise ValueError(
-                f"rank is {rank}, attempt is {attempt} and "
-                f"sample_every is {sample_every}, expected 0 or more; "
+                f"rank is {rank} and attempt is {attempt}, expected 0 or more; "
+                f"sample_every is {sample_every}, expected None, or 0 or more; "
                 f"max_items is {max_items}, expected 1 or more"
             )
         self.run, self.rank, self.attempt = run, rank, attempt

@@ -487,7 +487,7 @@ class DiagnosisMagnitude(TypedDict):
 
     exponent: int
     """Exponent e of the values with 2^e ≤ |x| < 2^(e+1). The bin of −1023 also holds
-    all values with |x| < 2^−1023.
+    all values with 0 < |x| < 2^−1023.
     """
 
     count: int
@@ -705,8 +705,9 @@ class ComparisonOptions(TypedDict, total=False):
     c it is a·s·(q_c − p_c) for `forward`, a·s·q_c·(ln(q_c/p_c) − KL(Q‖P)) for
     `reverse`, and a·s·(1−β)·q_c·(ln(q_c/μ_c) − KL(Q‖M)) for `jensen_shannon`, where μ_c
     is the probability of c under M. The factor a is m/D for a mean, with the
-    denominator of `semantics`, and m otherwise. docs/compare.md has the gradient when
-    classes are left out or merged.
+    denominator of `semantics`, and m otherwise. With classes left out by the floor, it
+    is a·s·(q_c·Σp − p_c), with p_c = 0 for these classes. docs/compare.md has the
+    gradient for the top K of a reference.
     """
 
 
@@ -1444,9 +1445,9 @@ class Rerun(TypedDict):
 
     verdict: Literal["transient", "persistent", "correct", "undetermined"]
     """`transient`: the same device gave a different result. `persistent`: the same
-    device repeated its result, and another device gave a different one. `correct`:
-    another device gave the same result. `undetermined`: the attempts and their devices
-    do not decide, or the batches differ.
+    device repeated its result, and another device gave a different one. `correct`: all
+    devices, at least two, gave the same result. `undetermined`: the attempts and their
+    devices do not decide, or the batches differ.
     """
 
 
@@ -1543,8 +1544,8 @@ class RunComparison(TypedDict):
     """The first difference of two runs."""
 
     same: int
-    """Number of micro-batches with identical bits in both runs, from `cursor` to the
-    first difference.
+    """Number of micro-batches that this request compared and that have identical bits
+    in both runs.
     """
 
     difference: NotRequired[RunDifference]
