@@ -9,7 +9,7 @@ const USAGE = `lossmeter ${VERSION}
 usage: lossmeter serve              serve until SIGTERM
        lossmeter evaluate FILE…     evaluate safetensors files; see --help
        lossmeter compare FILE…      compare files with a reference; see --help
-       lossmeter combine PARTIAL…   combine the partials of all shards; see --help
+       lossmeter combine PARTIAL…   combine the partials; see --help
        lossmeter worker             evaluate the files of jobs until SIGTERM
        lossmeter keys create|list|revoke
                                     manage API keys; see --help

@@ -29,8 +29,8 @@ Each folder with event files of TensorBoard is a run, named by its path in PATH.
 Every other import is one run. Importing a file again changes nothing. Wall
 times are not recorded.
 
-  --run NAME           name of the run; event files in a subfolder of PATH belong
-                       to the run NAME/subfolder
+  --run NAME           name of the run; event files in a subfolder of PATH
+                       belong to the run NAME/subfolder
   --format FORMAT      format of the files, when it is not recognised
   --loss NAME          tag, key or column of the loss; by default a usual name,
                        such as loss, train/loss or "lm loss"

@@ -10,7 +10,7 @@ const USAGE = `usage: lossmeter runs prune [options] --dry-run|--yes
 Deletes old runs. A run is deleted when every given rule says so. An active run,
 which was recorded in the last five minutes, and one that is running are kept.
 
-  --older-than AGE     runs created before AGE: a time before now such as 12h, 30d
+  --older-than AGE     runs created before AGE: a time ago, such as 12h, 30d
                        or 8w, or a date such as 2030-01-31
   --unchanged-for AGE  runs without a recording since AGE
   --keep N             runs beyond the N newest of those that match
