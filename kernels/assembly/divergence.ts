@@ -46,18 +46,18 @@ export function divergence<T>(
         if (!isBrief) sumTerms<T>(series);
         const r = SUMS.gains / SUMS.total;
         excess = Math.log1p(r);
-        let rest = excess;
-        if (isBrief && abs(excess) > LARGE_EXCESS) {
-          addToShift(excess);
-          // Finite again: the shift hardly changes.
-          sumMixed<T>(series);
-          rest = Math.log1p(SUMS.gains / SUMS.total);
-          excess += rest;
-        }
         if (beta == 0) {
           const divided = isFinite(SUMS.terms) ? SUMS.terms / SUMS.total : sumBeyond<T>(series);
           result = max(0, divided - excessTerm(r));
         } else if (isBrief) {
+          let rest = excess;
+          if (abs(rest) > LARGE_EXCESS) {
+            addToShift(excess);
+            // Finite again: the shift hardly changes.
+            sumMixed<T>(series);
+            rest = Math.log1p(SUMS.gains / SUMS.total);
+            excess += rest;
+          }
           result = max(0, withoutExcess(SUMS.terms / SUMS.total, rest, beta));
         } else {
           addToShift(excess);

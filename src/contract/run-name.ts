@@ -1,11 +1,9 @@
 import { Type } from '#typebox';
+import { CONTROL } from '../text-patterns.ts';
 import { REMOVED } from './limits.ts';
 
 /** Maximum number of characters of a name, as Unicode code points. */
 const MOST_CHARACTERS = 256;
-
-/** Control characters of Unicode (Cc), as a part of a character class. */
-const CONTROL = String.raw`\x00-\x1f\x7f-\x9f`;
 
 /**
  * Names without control characters and without white space at an end. The pattern has no look-ahead, because many tools

@@ -51,10 +51,7 @@ class MegatronLog implements Stream {
     const training = TRAINING.exec(line);
     if (training !== null) {
       const step = readCount(training[1]!);
-      if (step === undefined)
-        return [
-          { at, refused: `the iteration is ${training[1]}, expected an integer of at most ${Number.MAX_SAFE_INTEGER}` },
-        ];
+      if (step === undefined) return [refusedIteration(at, training[1]!)];
       return [{ at, item: this.#trainingItem(step, training[2]!) }];
     }
     const validation = VALIDATION.exec(line);
@@ -92,10 +89,7 @@ class MegatronLog implements Stream {
 
   #validationItems([, name, iteration, set, text]: RegExpExecArray, at: number): Entry[] {
     const step = readCount(iteration!);
-    if (step === undefined)
-      return [
-        { at, refused: `the iteration is ${iteration}, expected an integer of at most ${Number.MAX_SAFE_INTEGER}` },
-      ];
+    if (step === undefined) return [refusedIteration(at, iteration!)];
     // A test after the training is `iteration 100 on test set`.
     const part = /on (\w+) set/.exec(set!)?.[1];
     const suffix = part === undefined || part === 'validation' ? name! : part;
@@ -108,6 +102,10 @@ class MegatronLog implements Stream {
     if (Object.keys(scalars).length === 0) return [];
     return [{ at, item: { step, rank: this.#options.rank, attempt: this.#attempts.current, scalars } }];
   }
+}
+
+function refusedIteration(at: number, iteration: string): Entry {
+  return { at, refused: `the iteration is ${iteration}, expected an integer of at most ${Number.MAX_SAFE_INTEGER}` };
 }
 
 /** Numbers of a line by their keys: `lm loss: 1.2E+01 | grad norm: 1.5 |`. In `210.5/217.3` the first is the current one. */
