@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 import base from './test/base.config.ts';
 
@@ -7,7 +8,9 @@ export default defineConfig({
   test: {
     ...base.test,
     include: ['test/**/*.test.ts'],
-    maxWorkers: '100%',
+    provide: { lists: 'part' },
+    // Tests wait now and then: more processes than cores keep the cores busy.
+    maxWorkers: Math.ceil(1.5 * availableParallelism()),
     // A process runs one file after the other: loading the service takes longer than most files.
     isolate: false,
   },

@@ -11,9 +11,12 @@ export default defineConfig({
   test: {
     setupFiles: ['test/replies/setup.ts'],
     testTimeout: 60_000,
+    provide: { lists: 'whole' },
     hookTimeout: 60_000,
     // Node.js itself loads the sources, as in production: one instance of each module. It also loads the record of
-    // replies, because a process must have one instance of it.
-    server: { deps: { external: [/\/(src|routes|kernels|openapi|bench)\//, /\/test\/replies\/record\.ts$/] } },
+    // replies and the shared service, because a process must have one instance of them.
+    server: {
+      deps: { external: [/\/(src|routes|kernels|openapi|bench)\//, /\/test\/(replies\/record|shared-app)\.ts$/] },
+    },
   },
 });

@@ -6,6 +6,7 @@ import { buildApp } from '../src/app.ts';
 import { loadConfig } from '../src/environment.ts';
 import type { Config } from '../src/config.ts';
 import type { Evaluation } from '../src/contract/cross-entropy.ts';
+import { sharedUrl } from './shared-app.ts';
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
@@ -41,6 +42,18 @@ export class Service {
       close = () => app.close();
     });
     afterAll(() => close());
+    return service;
+  }
+
+  /**
+   * Uses a service with the default configuration that other test files of the process use too. For tests that neither
+   * record runs nor count requests.
+   */
+  static shared(): Service {
+    const service = new Service();
+    beforeAll(async () => {
+      service.#url = await sharedUrl(testConfig());
+    });
     return service;
   }
 

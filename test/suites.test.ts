@@ -13,8 +13,11 @@ const configs = suites.flatMap((suite) => {
   return options === undefined ? [] : [/--config (\S+)/.exec(options)?.[1] ?? 'vitest.config.ts'];
 });
 
-/** The suite of PostgreSQL runs the tests of the stores again, on a database of its own. */
-const REPEATING = 'test/postgres/vitest.config.ts';
+/**
+ * Suites that run tests of `npm test` again: the tests of the stores on a PostgreSQL database, and tests over lists of
+ * inputs with the whole lists.
+ */
+const REPEATING = new Set(['test/postgres/vitest.config.ts', 'test/grids/vitest.config.ts']);
 
 /** Files of tests: `name.suite.ts`. Names of helpers have one dot. */
 const files = globSync('test/**/*.*.ts', { cwd: ROOT }).filter((path) => !path.endsWith('.config.ts'));
@@ -49,7 +52,7 @@ test('every file of tests belongs to one suite', async () => {
       globSync(settings!.include!, { cwd: ROOT, exclude: settings!.exclude ?? [] }),
     );
     for (const path of paths) {
-      const isRepeated = config === REPEATING && path.endsWith('.test.ts');
+      const isRepeated = REPEATING.has(config) && path.endsWith('.test.ts');
       if (!isRepeated) counts.set(path, (counts.get(path) ?? 0) + 1);
     }
   }

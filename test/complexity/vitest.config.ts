@@ -6,7 +6,7 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: ['test/complexity/**/*.complexity.ts'],
+    include: ['test/**/*.complexity.ts'],
     // Files that run at the same time would disturb each other's measurements.
     fileParallelism: false,
   },

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { MSGPACK, Service } from '../service.ts';
 import { readBlocks, readPages } from './pages.ts';
 
-const service = Service.start();
+const service = Service.shared();
 const blocks = readPages()
   .flatMap(readBlocks)
   .filter(({ language }) => language === 'json');

@@ -6,7 +6,7 @@ import { JSON_TYPE, MSGPACK, Service, encodeRequest } from '../service.ts';
 
 const service = Service.start({ maxJsonBytes: 10_000, maxBytesInFlight: 2 ** 20, maxBodyBytes: 2 ** 22 });
 
-const roomy = Service.start();
+const roomy = Service.shared();
 
 const good = {
   logits: [

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Service } from '../service.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 const soft = (rows: (number | string)[][]): unknown => ({
   dtype: 'float32',

@@ -8,6 +8,7 @@ import type { RowFormat } from '../../kernels/quantised.ts';
 import { PlacedTopK, topKBytes } from '../../kernels/top-k.ts';
 import { DTYPE_BYTES, FLOAT_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
+import { shareOf } from '../lists.ts';
 import { seededRandom } from '../rows.ts';
 
 /** An arena that records the peak of its allocations. */
@@ -55,7 +56,7 @@ const gradientDTypes = (logits: FloatDType, isWide: boolean): FloatDType[] =>
       : ['float32', 'float16', 'bfloat16'];
 
 test('a pair takes no more memory than it accounts for, and no less than half', () => {
-  for (let k = 0; k < 150; k++) {
+  for (let k = 0; k < shareOf(150, 5); k++) {
     const rows = upTo(60);
     const classes = k % 10 === 0 ? upTo(150_000) : upTo(4000);
     const logits = oneOf(FLOAT_DTYPES);
@@ -88,7 +89,7 @@ test('a pair takes no more memory than it accounts for, and no less than half', 
 });
 
 test('a comparison with the top K takes no more memory than it accounts for, and no less than half', () => {
-  for (let k = 0; k < 60; k++) {
+  for (let k = 0; k < shareOf(60, 5); k++) {
     const rows = upTo(40);
     const classes = 8 + upTo(4000);
     const K = upTo(8);

@@ -4,6 +4,7 @@ import { Kernel } from '../../kernels/kernel.ts';
 import type { Variant } from '../../kernels/instance.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
+import { partOf } from '../lists.ts';
 import { exactSum, logSoftmax, prediction } from '../reference.ts';
 import { ROWS, decode, encode, seededRandom } from '../rows.ts';
 
@@ -64,7 +65,7 @@ describe.each(KERNEL_DTYPES)('class probabilities of %s', (dtype) => {
   const relative = dtype === 'float64' ? 1e-12 : 1e-5;
   const absolute = dtype === 'float64' ? 1e-12 : 2e-6;
 
-  test.each(CLASSES)('cross-entropy of %i classes agrees with the float64 reference', (classes) => {
+  test.each(partOf(CLASSES, 3))('cross-entropy of %i classes agrees with the float64 reference', (classes) => {
     const rows = makeRows(dtype, classes);
     const random = seededRandom(7);
     const weights = Float64Array.from({ length: classes }, (_, c) => (c % 4 === 3 ? 0 : 2 * random()));
@@ -99,24 +100,27 @@ describe.each(KERNEL_DTYPES)('class probabilities of %s', (dtype) => {
     }
   });
 
-  test.each(CLASSES)('of %i classes have their sums, their masses and their most probable class', (classes) => {
-    const rows = makeRows(dtype, classes);
-    const weights = Float64Array.from({ length: classes }, (_, c) => (c % 3) / 4);
-    for (const kernel of kernels) {
-      kernel.place({
-        ...{ dtype, classes, weights, targets: new Int32Array(rows.length) },
-        logits: Buffer.concat(rows.map((row) => row.bytes)),
-        probabilities: { dtype, data: Buffer.concat(rows.map((row) => row.probabilityBytes)) },
-      });
-      const { targets, sums, masses, odd } = kernel.probabilities();
-      rows.forEach(({ name, p }, r) => {
-        expect(targets[r], name).toBe(prediction(p));
-        expect(sums[r], name).toBeCloseTo(exactSum(p), 12);
-        expect(masses[r], name).toBeCloseTo(exactSum(p.map((value, c) => value * weights[c]!)), 12);
-        expect(odd[r], name).toBe(Math.abs(exactSum(p) - 1) > 1e-3 ? Odd.notOne : 0);
-      });
-    }
-  });
+  test.each(partOf(CLASSES, 3))(
+    'of %i classes have their sums, their masses and their most probable class',
+    (classes) => {
+      const rows = makeRows(dtype, classes);
+      const weights = Float64Array.from({ length: classes }, (_, c) => (c % 3) / 4);
+      for (const kernel of kernels) {
+        kernel.place({
+          ...{ dtype, classes, weights, targets: new Int32Array(rows.length) },
+          logits: Buffer.concat(rows.map((row) => row.bytes)),
+          probabilities: { dtype, data: Buffer.concat(rows.map((row) => row.probabilityBytes)) },
+        });
+        const { targets, sums, masses, odd } = kernel.probabilities();
+        rows.forEach(({ name, p }, r) => {
+          expect(targets[r], name).toBe(prediction(p));
+          expect(sums[r], name).toBeCloseTo(exactSum(p), 12);
+          expect(masses[r], name).toBeCloseTo(exactSum(p.map((value, c) => value * weights[c]!)), 12);
+          expect(odd[r], name).toBe(Math.abs(exactSum(p) - 1) > 1e-3 ? Odd.notOne : 0);
+        });
+      }
+    },
+  );
 });
 
 test.each([

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Kernel } from '../../kernels/kernel.ts';
 import { LEFT_OUT, NO_TARGET } from '../../kernels/abi.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
+import { partOf } from '../lists.ts';
 import { decode, encode, seededRandom } from '../rows.ts';
 import { ONE, exp, fixed, log, over, times, toNumber } from './fixed-point.ts';
 
@@ -76,7 +77,9 @@ const placed = (kernel: Kernel, dtype: FloatDType, rows: number[][], teachers: T
 
 describe.each(['bucket', 'drop'] as const)('tail as %s', (tail) => {
   test.each(
-    SHAPES.flatMap((shape) => (['float32', 'float16', 'float64'] as const).map((dtype) => ({ ...shape, dtype }))),
+    partOf(SHAPES, 2).flatMap((shape) =>
+      partOf(['float32', 'float16', 'float64'] as const, 3).map((dtype) => ({ ...shape, dtype })),
+    ),
   )('K = $K of $classes classes of $dtype, models $noise apart', ({ classes, K, noise, spread, dtype }) => {
     const rows = Array.from({ length: 6 }, () => Array.from({ length: classes }, () => spread * normal()));
     const rounded = rows.map((row) => [...decode(dtype, encode(dtype, row))]);

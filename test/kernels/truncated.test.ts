@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Variant } from '../../kernels/instance.ts';
+import { partOf } from '../lists.ts';
 import { Kernel } from '../../kernels/kernel.ts';
 import { ExactPair } from './exact-divergence.ts';
 import { toNumber } from './fixed-point.ts';
@@ -17,10 +18,10 @@ test.each([
   'a divergence with a floor has the errors of two log-sum-exps, in %s and %s',
   (reference, logits, bound) => {
     const dtypes: PairDTypes = [reference, logits];
-    for (const classes of [1, 3, 17, 100, 600]) {
+    for (const classes of partOf([17, 1, 3, 600, 100], 4)) {
       const rows = roundedPairs(makePairs({ ...FINITE, ...WITH_NEG_INF }, classes), dtypes);
       const pairs = rows.map((row) => new ExactPair({ ...row, scale: 1 }));
-      for (const floor of [2, 5, 16, 40]) {
+      for (const floor of partOf([5, 40, 2, 16], 2)) {
         for (const kernel of kernels) {
           const { divergence } = kernel.placePair(blockOf(rows, dtypes)).compare({ direction: 'forward', floor });
           pairs.forEach((pair, row) => {

@@ -1,11 +1,21 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { ApiKeys } from '../../src/keys/api-keys.ts';
 import { createSecret } from '../../src/keys/secret.ts';
-import { entryOf, fileText, testFolder } from '../keys.ts';
+import { entryOf, fileText, newFolder } from '../keys.ts';
 
 const [first, second] = [createSecret(), createSecret()];
+
+const folder = newFolder();
+const opened: ApiKeys[] = [];
+afterAll(() => {
+  for (const keys of opened) keys.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** A folder for one test. */
+const makeFolder = (): string => mkdtempSync(join(folder, 'test-'));
 
 /** Opens a key file, and collects the log lines about it. */
 async function open(path: string): Promise<{ keys: ApiKeys; lines: string[] }> {
@@ -14,14 +24,14 @@ async function open(path: string): Promise<{ keys: ApiKeys; lines: string[] }> {
     lines.push(`${level}: ${message}`);
   };
   const keys = await ApiKeys.open(path, { info: say('info'), warn: say('warn'), error: say('error') });
-  onTestFinished(() => keys.close());
+  opened.push(keys);
   return { keys, lines };
 }
 
 const becomes = (expectation: () => void): Promise<void> => vi.waitFor(expectation, { timeout: 10_000, interval: 50 });
 
 function fileWith(text: string): string {
-  const path = join(testFolder(), 'keys.json');
+  const path = join(makeFolder(), 'keys.json');
   writeFileSync(path, text);
   return path;
 }
@@ -47,10 +57,11 @@ test.each([
 });
 
 test('a file that is not there is not opened', async () => {
-  await expect(open(join(testFolder(), 'keys.json'))).rejects.toThrow('ENOENT');
+  await expect(open(join(makeFolder(), 'keys.json'))).rejects.toThrow('ENOENT');
 });
 
-test('a file that is written again counts, also when its time and size stay', async () => {
+// The file is read once a second: the tests that wait for it wait together.
+test.concurrent('a file that is written again counts, also when its time and size stay', async () => {
   const path = fileWith(fileText(entryOf('a', first)));
   utimesSync(path, 1, 1);
   const { keys, lines } = await open(path);
@@ -61,24 +72,24 @@ test('a file that is written again counts, also when its time and size stay', as
   expect(lines).toEqual([`info: ${path} was read again, keys: b`]);
 });
 
-test('links that are swapped, as Kubernetes does it with mounted secrets, count', async () => {
-  const folder = testFolder();
+test.concurrent('links that are swapped, as Kubernetes does it with mounted secrets, count', async () => {
+  const mounted = makeFolder();
   for (const [version, secret] of Object.entries({ v1: first, v2: second })) {
-    mkdirSync(join(folder, version));
-    writeFileSync(join(folder, version, 'keys.json'), fileText(entryOf(version, secret)));
+    mkdirSync(join(mounted, version));
+    writeFileSync(join(mounted, version, 'keys.json'), fileText(entryOf(version, secret)));
   }
-  symlinkSync('v1', join(folder, '..data'));
-  symlinkSync('..data/keys.json', join(folder, 'keys.json'));
-  const { keys } = await open(join(folder, 'keys.json'));
+  symlinkSync('v1', join(mounted, '..data'));
+  symlinkSync('..data/keys.json', join(mounted, 'keys.json'));
+  const { keys } = await open(join(mounted, 'keys.json'));
   expect(keys.find(first)?.name).toBe('v1');
-  symlinkSync('v2', join(folder, '..data_tmp'));
-  renameSync(join(folder, '..data_tmp'), join(folder, '..data'));
-  rmSync(join(folder, 'v1'), { recursive: true });
+  symlinkSync('v2', join(mounted, '..data_tmp'));
+  renameSync(join(mounted, '..data_tmp'), join(mounted, '..data'));
+  rmSync(join(mounted, 'v1'), { recursive: true });
   await becomes(() => expect(keys.find(second)?.name).toBe('v2'));
   expect(keys.find(first)).toBeUndefined();
 });
 
-test('a file that cannot be used leaves the keys as they are, which is said once', async () => {
+test.concurrent('a file that cannot be used leaves the keys as they are, which is said once', async () => {
   const path = fileWith(fileText(entryOf('a', first)));
   const { keys, lines } = await open(path);
   const spoilt: [spoil: () => void, says: string][] = [
@@ -101,7 +112,7 @@ test('a file that cannot be used leaves the keys as they are, which is said once
   expect(keys.find(first)).toBeUndefined();
 });
 
-test('the last key can be revoked', async () => {
+test.concurrent('the last key can be revoked', async () => {
   const path = fileWith(fileText(entryOf('a', first)));
   const { keys, lines } = await open(path);
   writeFileSync(path, fileText());
@@ -109,7 +120,7 @@ test('the last key can be revoked', async () => {
   expect(lines[0]).toContain('every request that needs a key is rejected');
 });
 
-test('a closed file is not read any more', async () => {
+test.concurrent('a closed file is not read any more', async () => {
   const path = fileWith(fileText(entryOf('a', first)));
   const { keys, lines } = await open(path);
   keys.close();

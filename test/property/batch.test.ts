@@ -1,9 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { shareOf } from '../lists.ts';
 import { exactSum, nll } from '../reference.ts';
 import { decode, encode } from '../rows.ts';
 import { batches, elements, evaluateBatch } from './batches.ts';
 import type { Evaluation } from '../../src/contract/cross-entropy.ts';
+
+/** Random batches of each property. */
+const RUNS = { numRuns: shareOf(100, 5) };
 
 const perToken = (evaluation: Evaluation): Float64Array => elements(evaluation, 'per_token_loss');
 
@@ -22,6 +26,7 @@ test('numerator, denominator and rows are those of the float64 reference', async
       expect(evaluation.numerator).toBe(exactSum(perToken(evaluation)));
       expect(evaluation.denominator).toBe(exactSum(batch.rows.map((row) => row.mask)));
     }),
+    RUNS,
   );
 });
 
@@ -38,6 +43,7 @@ test('masking rows is removing them, to the bit', async () => {
       ]);
       expect(masked.diagnostics.logits).toEqual(removed.diagnostics.logits);
     }),
+    RUNS,
   );
 });
 
@@ -48,6 +54,7 @@ test('a row’s loss does not depend on the rows beside it, to the bit', async (
       const alone = perToken(await evaluateBatch({ ...batch, rows: [row] }))[0];
       expect(perToken(await evaluateBatch(batch))[seed % batch.rows.length]).toBe(alone);
     }),
+    RUNS,
   );
 });
 
@@ -65,5 +72,6 @@ test('the parts of a split batch sum to the whole', async () => {
       if (!Number.isFinite(sum)) expect(whole.loss).toBe(sum);
       else expect(Math.abs(whole.loss! - sum)).toBeLessThanOrEqual(1e-12 * Math.max(1, sum));
     }),
+    RUNS,
   );
 });

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Evaluation } from '../../src/contract/cross-entropy.ts';
+import { shareOf } from '../lists.ts';
 import { elements, evaluate, tensor } from './batches.ts';
 
 /** Parts of a request. With a shift, the rows of logits, labels and masks are one sequence. */
@@ -162,7 +163,7 @@ describe('central differences confirm the gradient', () => {
       fc.asyncProperty(scenes({ ...plain, probabilities: fc.constant(false) }), async (scene) => {
         expect(await wrongElements(scene)).toEqual([]);
       }),
-      { numRuns: 25 },
+      { numRuns: shareOf(25, 3) },
     );
   });
 
@@ -172,7 +173,7 @@ describe('central differences confirm the gradient', () => {
       fc.asyncProperty(scenes(forced), async (scene) => {
         expect(await wrongElements(scene)).toEqual([]);
       }),
-      { numRuns: 25 },
+      { numRuns: shareOf(25, 3) },
     );
   });
 });

@@ -7,6 +7,7 @@ import type { Diagnostics, RangeReport } from '../../src/contract/diagnostics.ts
 import { KernelPool } from '../../src/engine/pool.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { KernelDType } from '../../src/tensor/dtype.ts';
+import { shareOf } from '../lists.ts';
 import { decode, encode } from '../rows.ts';
 import { LIMITS, evaluate } from './batches.ts';
 
@@ -180,6 +181,6 @@ test('every corruption is found, with exact counts and the exact first place', {
       );
       expect(diagnostics).toMatchObject(findByLoop(batch));
     }),
-    { numRuns: 500 },
+    { numRuns: shareOf(500, 12) },
   );
 });

@@ -2,8 +2,12 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
+import { shareOf } from '../lists.ts';
 import { batches, batchesOf, elements, evaluate, evaluateBatch, inline, onWorkers, tensor } from './batches.ts';
 import type { Batch } from './batches.ts';
+
+/** Random batches of each property. */
+const RUNS = { numRuns: shareOf(100, 5) };
 
 const perToken = (evaluation: Evaluation): Float64Array => elements(evaluation, 'per_token_loss');
 
@@ -47,6 +51,7 @@ test('adding a constant to a row changes neither its loss nor its gradient', asy
       const gradient = elements(before, 'gradient');
       elements(after, 'gradient').forEach((g, k) => expectClose(g, gradient[k]!, bounds[Math.floor(k / classes)]!));
     }),
+    RUNS,
   );
 });
 
@@ -67,6 +72,7 @@ test('permuting rows permutes their losses and gradients to the bit, and leaves 
       const gradients = gradientRows(before);
       expect(gradientRows(after)).toEqual(order.map(({ row }) => gradients[row]!));
     }),
+    RUNS,
   );
 });
 
@@ -93,6 +99,7 @@ test('splitting the vocabulary leaves the loss and the row losses, and lse to a 
         expect({ ...split.diagnostics, ...worst }).toEqual({ ...whole.diagnostics, ...worst });
       }
     }),
+    RUNS,
   );
 });
 
@@ -114,6 +121,7 @@ test('numerators and denominators of micro-batches on ranks sum to those of the 
       const counted = ranks.reduce((total, rank) => total + rank.rows.counted, 0);
       expect([whole.rows.counted, whole.loss]).toEqual([counted, undefined]);
     }),
+    RUNS,
   );
 });
 
@@ -133,6 +141,7 @@ test('masking rows is removing them: the others have the gradient they had, to t
       for (const [row, bits] of rows.entries()) if (batch.rows[row]!.mask === 0) expect(bits).toBe(zero);
       expect(masked.diagnostics.gradient).toEqual(removed.diagnostics.gradient);
     }),
+    RUNS,
   );
 });
 
@@ -167,6 +176,7 @@ test('one-hot class probabilities are class indices', async () => {
       const place = { float16: 2 ** -10, bfloat16: 2 ** -7, float32: 1e-6, float64: 1e-12 }[dtype];
       elements(probabilities, 'gradient').forEach((g, k) => expectClose(g, gradient[k]!, 10 * place));
     }),
+    RUNS,
   );
 });
 
@@ -194,5 +204,6 @@ test('blocks on workers give the bits of a single block, with class probabilitie
       };
       expect(await evaluate(request, onWorkers)).toEqual(await evaluate(request, inline));
     }),
+    RUNS,
   );
 });

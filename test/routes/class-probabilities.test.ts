@@ -5,7 +5,7 @@ import { decode, encode } from '../rows.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import { LABEL, LOGITS, close, float64, numbers, rowsOf, tensor } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 const PROBABILITIES = [
   [0.125, 0.5, 0.25, 0.125, 0],

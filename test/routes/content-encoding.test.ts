@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { constants, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { partOf } from '../lists.ts';
 import { exchange } from '../raw-http.ts';
 import { encodeRequest, JSON_TYPE, MSGPACK, Service } from '../service.ts';
 
@@ -90,7 +91,7 @@ describe.each(Object.entries(PARTS))('%s', (_, { encoding, body }) => {
   test('are read in one segment, in two that are cut anywhere, and byte by byte', async () => {
     const { loss } = (await service.post(REQUEST)).body;
     const cuts = Array.from({ length: body.byteLength - 1 }, (_, k) => [body.subarray(0, k + 1), body.subarray(k + 1)]);
-    const arrivals = [[body], ...cuts, Array.from(body, (byte) => Buffer.from([byte]))];
+    const arrivals = [[body], ...partOf(cuts, 5), Array.from(body, (byte) => Buffer.from([byte]))];
     for (const pieces of arrivals) {
       const answer = await exchange(service.url, [head, ...pieces]);
       expect([answer.status, (JSON.parse(answer.body.toString()) as { loss: number }).loss]).toEqual([200, loss]);
@@ -144,17 +145,6 @@ test('skippable frames of zstd cost next to nothing', async () => {
   expect(performance.now() - began).toBeLessThan(500);
 });
 
-test('many frames of zstd that become hardly anything are refused, and fewer are read', async () => {
-  const headers = { 'content-encoding': 'zstd' };
-  const space = zstdCompressSync(Buffer.from(' '));
-  const tiny = Buffer.concat([...Array.from({ length: 66_000 }, () => space), zstdCompressSync(TEXT)]);
-  const refused = await service.post(tiny, { headers });
-  expect([refused.status, refused.body.code]).toEqual([413, 'body_too_large']);
-  expect(refused.body.detail).toContain('more than 65536 frames in addition to one per 1024 decompressed bytes');
-  const few = tiny.subarray(space.byteLength * 1000);
-  expect((await service.post(few, { headers })).status).toBe(200);
-});
-
 test('of raw deflate it is said that zlib framing is expected', async () => {
   const { status, body } = await service.post(deflateRawSync(TEXT), { headers: { 'content-encoding': 'deflate' } });
   expect([status, body.code]).toEqual([400, 'malformed_body']);
@@ -188,7 +178,7 @@ const EMPTY_BLOCK = Buffer.from([0, 0, 0, 0xff, 0xff]);
 /** Head of a zstd frame, for blocks without content. */
 const ZSTD_HEAD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x00]);
 
-describe.each<[what: string, encoding: string, head: Buffer, endless: Buffer]>([
+const ENDLESS: [what: string, encoding: string, head: Buffer, endless: Buffer][] = [
   ['empty members of gzip', 'gzip', Buffer.alloc(0), gzipSync('')],
   ['empty blocks of gzip', 'gzip', gzipSync('').subarray(0, 10), EMPTY_BLOCK],
   ['empty blocks of deflate', 'deflate', ZLIB_HEAD, EMPTY_BLOCK],
@@ -198,7 +188,9 @@ describe.each<[what: string, encoding: string, head: Buffer, endless: Buffer]>([
   ['empty blocks of zstd', 'zstd', ZSTD_HEAD, Buffer.alloc(3)],
   ['white space', 'identity', Buffer.alloc(0), Buffer.from(' ')],
   ['white space in gzip', 'gzip', gzipSync('').subarray(0, 10), Buffer.from([0, 1, 0, 0xfe, 0xff, 0x20])],
-])('%s without end, and without Content-Length', (_what, encoding, head, endless) => {
+];
+
+describe.each(partOf(ENDLESS, 3))('%s without end, and without Content-Length', (_what, encoding, head, endless) => {
   test('are refused by the bytes that came', async () => {
     const piece = Buffer.concat(Array.from({ length: Math.ceil(65_536 / endless.byteLength) }, () => endless));
     let sent = 0;

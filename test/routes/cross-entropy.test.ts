@@ -4,7 +4,7 @@ import { encode } from '../rows.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import { LABEL, LOGITS, tensor } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 describe.each([JSON_TYPE, MSGPACK, 'application/msgpack', 'application/x-msgpack'])('%s', (type) => {
   test.each([

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { MSGPACK, Service } from '../service.ts';
 import { LABEL, LOGITS } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 describe('diagnostics', () => {
   test('say which rows, classes and causes make a loss non-finite', async () => {

@@ -6,7 +6,7 @@ import { decode, encode, seededRandom } from '../rows.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import { LABEL, LOGITS, float64, numbers, rowsOf, tensor } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 const NONE = { dtype: 'int64', shape: [0], data: '' };
 

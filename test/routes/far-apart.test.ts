@@ -7,6 +7,7 @@ import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { FloatDType } from '../../src/tensor/dtype.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
 import type { Tensor } from '../../src/tensor/tensor.ts';
+import { partOf } from '../lists.ts';
 import { exactSum, gradient } from '../reference.ts';
 import { decode, encode } from '../rows.ts';
 import { MSGPACK, Service } from '../service.ts';
@@ -103,7 +104,7 @@ describe.each(['strict', 'relaxed'] as const)('the %s kernels', (kernel) => {
     expect(soft.body.loss).toBeCloseTo(0.25 * (nll[1]! + nll[2]!), 14);
   });
 
-  describe.each(KERNEL_DTYPES)('find the norm of a gradient of %s', (dtype) => {
+  describe.each(partOf(KERNEL_DTYPES, 2))('find the norm of a gradient of %s', (dtype) => {
     const rows = [
       [1, 2, 3, 0],
       [0, -1, 0.5, 4],

@@ -7,7 +7,7 @@ import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import type { Answer } from '../service.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 const ROWS = 4;
 const CLASSES = 300;

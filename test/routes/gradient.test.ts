@@ -7,7 +7,7 @@ import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import type { Answer } from '../service.ts';
 import { LABEL, LOGITS, float64, numbers, rowsOf, tensor } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 const confined = Service.start({ maxBytesInFlight: 1_400_000 });
 
 /** Posts MessagePack, in which tensors are bytes. */

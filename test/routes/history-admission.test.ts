@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { buildApp } from '../../src/app.ts';
 import { Service, testConfig } from '../service.ts';
 import { TIMED } from '../timed.ts';
@@ -85,33 +85,36 @@ describe('memory that reads of the history hold', () => {
   });
 });
 
-test.each(['/v1/runs/long/export', '/v1/runs/long/steps?limit=10000', '/v1/runs/long/events?last_event_id=0'])(
-  'HEAD of %s sends the head, and reads no more than the first pages',
-  async (path) => {
-    const app = await buildApp({ config: testConfig({}), logger: { level: 'error' } });
-    onTestFinished(async () => {
-      vi.restoreAllMocks();
-      await app.close();
-    });
-    const url = await app.listen({ host: '127.0.0.1', port: 0 });
+describe('HEAD', () => {
+  let app: Awaited<ReturnType<typeof buildApp>>;
+  let url: string;
+
+  beforeAll(async () => {
+    app = await buildApp({ config: testConfig({}), logger: { level: 'error' } });
+    url = await app.listen({ host: '127.0.0.1', port: 0 });
+    const diagnostics = { verdict: 'finite' as const, summary: 'finite', causes: [] };
     for (let first = 0; first < 5000; first += 500) {
-      const some = Array.from({ length: 500 }, (_, k) =>
-        app.runs.record(
-          { run: 'long', step: first + k, attempt: 0, rank: 0, microBatch: 0 },
-          {
-            ...{ numerator: 1, denominator: 1, digest: new Uint8Array(1) },
-            diagnostics: { verdict: 'finite', summary: 'finite', causes: [] },
-          },
-        ),
+      await app.runs.recordMany(
+        Array.from({ length: 500 }, (_, k) => ({
+          key: { run: 'long', step: first + k, attempt: 0, rank: 0, microBatch: 0 },
+          recording: { numerator: 1, denominator: 1, digest: new Uint8Array(1), diagnostics },
+        })),
       );
-      await Promise.all(some);
     }
-    const { runPages } = app;
-    const pages = [vi.spyOn(runPages, 'exportSteps'), vi.spyOn(runPages, 'stepsJson'), vi.spyOn(runPages, 'events')];
-    const response = await fetch(url + path, { method: 'HEAD' });
-    expect([response.status, response.headers.get('content-length')]).toEqual([200, null]);
-    await sleep(300);
-    // Pages with the first 64 KB plus the page in progress, out of 11 pages.
-    expect(pages.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBeLessThanOrEqual(5);
-  },
-);
+  });
+  afterEach(() => vi.restoreAllMocks());
+  afterAll(() => app.close());
+
+  test.each(['/v1/runs/long/export', '/v1/runs/long/steps?limit=10000', '/v1/runs/long/events?last_event_id=0'])(
+    'of %s sends the head, and reads no more than the first pages',
+    async (path) => {
+      const { runPages } = app;
+      const pages = [vi.spyOn(runPages, 'exportSteps'), vi.spyOn(runPages, 'stepsJson'), vi.spyOn(runPages, 'events')];
+      const response = await fetch(url + path, { method: 'HEAD' });
+      expect([response.status, response.headers.get('content-length')]).toEqual([200, null]);
+      await sleep(300);
+      // Pages with the first 64 KB plus the page in progress, out of 11 pages.
+      expect(pages.reduce((sum, { mock }) => sum + mock.calls.length, 0)).toBeLessThanOrEqual(5);
+    },
+  );
+});

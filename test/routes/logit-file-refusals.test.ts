@@ -32,7 +32,7 @@ beforeAll(() => {
 afterAll(() => rmSync(dataDir, { recursive: true }));
 
 const service = Service.start({ dataDir, workers: 2, slabBytes: 8192, inlineLogits: 0 });
-const off = Service.start();
+const off = Service.shared();
 /** Service whose memory limit has no room for 504 labels. */
 const tight = Service.start({ dataDir, maxBytesInFlight: 2000 });
 

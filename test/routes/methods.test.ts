@@ -1,5 +1,6 @@
 import { request } from 'node:http';
 import { describe, expect, test } from 'vitest';
+import { partOf } from '../lists.ts';
 import { readDocument } from '../openapi-document.ts';
 import { Service } from '../service.ts';
 
@@ -46,7 +47,7 @@ describe.each(Object.entries(paths))('%s', (template, operations) => {
   test.each(METHODS.filter((method) => !allowed.includes(method)))(
     'has no %s, and names the methods that it has',
     async (method) => {
-      for (const target of [path, `${path}/`, `${path}?x=1`]) {
+      for (const target of partOf([path, `${path}/`, `${path}?x=1`], 3)) {
         const { status, allow, type, body } = await send(method, target);
         expect([status, allow], target).toEqual([405, allowed.join(', ')]);
         const isProtocol = path.startsWith('/v2');

@@ -3,7 +3,7 @@ import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import { JSON_TYPE, Service } from '../service.ts';
 import { LABEL, LOGITS, float64, numbers, tensor } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 describe('metrics', () => {
   test('perplexity and bits_per_token always come', async () => {

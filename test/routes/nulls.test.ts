@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 /** White space that makes a text small, to be read in place, or large, to be read on a thread. */
 const SIZES = { small: '', large: ' '.repeat(300_000) };

@@ -8,7 +8,7 @@ import type { RawAnswer } from '../raw-http.ts';
 import { nll } from '../reference.ts';
 import { Service } from '../service.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 const FOLDER = new URL('../fixtures/tritonclient/', import.meta.url);
 const INDEX = 'repository-index.http';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { Service } from '../service.ts';
 import { LABEL, LOGITS } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 describe('options', () => {
   const batch = { logits: LOGITS, label: LABEL };

@@ -5,7 +5,7 @@ import { ROWS, seededRandom } from '../rows.ts';
 import { JSON_TYPE, Service } from '../service.ts';
 import { close, float64, numbers, tensor } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 const CLASSES = 6;
 const random = seededRandom(11);

@@ -8,7 +8,7 @@ import type { Encoded, Writer } from '../request-bodies.ts';
 import { encode } from '../rows.ts';
 import { JSON_TYPE, Service } from '../service.ts';
 
-const service = Service.start();
+const service = Service.shared();
 const [N, C] = [9, 5];
 const LENGTHS = [4, 0, 1, 4];
 const BYTES = [11, 0, 2.5, 9];

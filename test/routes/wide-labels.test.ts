@@ -3,7 +3,7 @@ import type { Tensor } from '../../src/tensor/tensor.ts';
 import { safetensorsFile } from '../safetensors-file.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 /** ±(2^53 + 1), which float64 cannot represent, and the greatest and the least int64. */
 const WIDE = ['9007199254740993', '-9007199254740993', '9223372036854775807', '-9223372036854775808'];

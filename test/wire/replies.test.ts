@@ -113,7 +113,7 @@ test.each([MSGPACK, SAFETENSORS])('%s hands the bytes of large tensors on as the
 });
 
 describe('over HTTP', () => {
-  const service = Service.start();
+  const service = Service.shared();
 
   const logits = tensor('bfloat16', [2, 3], [1, 2, 3, 0, 1, 0]);
   const label = tensor('int64', [2], [2, 0]);

@@ -24,6 +24,7 @@ import {
   saveEvaluation,
 } from '../../../src/pipeline/saved-files.ts';
 import type { SavedComparison, SavedEvaluation } from '../../../src/pipeline/saved-files.ts';
+import { shareOf } from '../../lists.ts';
 import { testConfig } from '../../service.ts';
 import { writeFiles } from './small-files.ts';
 
@@ -92,7 +93,7 @@ test('of evaluations', async () => {
     expect(addUp(restored.slice(6))).toStrictEqual(finite);
     expect(restored.map(({ evaluation }) => JSON.stringify(evaluation))).toEqual(documents);
   });
-  await fc.assert(property, { numRuns: 25 });
+  await fc.assert(property, { numRuns: shareOf(25, 5) });
 });
 
 test('of comparisons', async () => {
@@ -107,5 +108,5 @@ test('of comparisons', async () => {
     expect(await answerFile(await mergeFiles(restored))).toStrictEqual(total);
     expect(await answerFile(await mergeFiles(restored.slice(6)))).toStrictEqual(finite);
   });
-  await fc.assert(property, { numRuns: 25 });
+  await fc.assert(property, { numRuns: shareOf(25, 5) });
 });

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, describe, expect, onTestFinished, test } from 'vitest';
 import { SORTS } from '../../../src/contract/runs.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
+import { shareOf } from '../../lists.ts';
 import { TIMED } from '../../timed.ts';
 import { NEWEST, recording } from '../recordings.ts';
 
@@ -78,10 +79,10 @@ function threadTime(): number {
 
 test('a search through large labels, and a list behind removed runs, let others work in between', TIMED, async () => {
   const { store, change } = open();
-  change(`WITH RECURSIVE k (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 3000)
+  change(`WITH RECURSIVE k (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < ${shareOf(3000, 4)})
     INSERT INTO runs (name, labels, created_at, updated_at)
       SELECT 'run-' || n, json_object('a', printf('%.*c', 20000, 'x')), 0, 0 FROM k;
-    WITH RECURSIVE k (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < 100000)
+    WITH RECURSIVE k (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < ${shareOf(100_000, 4)})
     INSERT INTO runs (name, created_at, updated_at) SELECT '~removed ' || n, 0, 0 FROM k;`);
   const words = Array.from({ length: 60 }, (_, k) => `y${k}`).join(' ');
   for (const query of [...SORTS.map((sort) => ({ search: '', sort })), { search: words, sort: 'updated' } as const]) {

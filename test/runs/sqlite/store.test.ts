@@ -5,11 +5,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, expect, test } from 'vitest';
 import type { BatchKey } from '../../../src/runs/record.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';
-import { ALL, NEWEST, recording } from '../recordings.ts';
+import { shareOf } from '../../lists.ts';
+import { NEWEST, recording } from '../recordings.ts';
 import { TIMED } from '../../timed.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'lossmeter-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+const STEPS = shareOf(1000, 4);
 
 const key = (step: number, rank = 0, microBatch = 0, attempt = 0): BatchKey => ({
   ...{ run: 'r', step, rank, microBatch, attempt },
@@ -18,14 +21,14 @@ const key = (step: number, rank = 0, microBatch = 0, attempt = 0): BatchKey => (
 test('a removed run is gone at once, and what belongs to it by and by, also when the service ends meanwhile', async () => {
   const path = join(folder, 'removed.db');
   const store = new SqliteStore(path);
-  for (let step = 0; step < 1000; step++) await store.record(key(step), recording(1));
+  for (let step = 0; step < STEPS; step++) await store.record(key(step), recording(1));
   const removing = store.remove('r');
   expect(await store.run('r')).toBeUndefined();
   expect((await store.runs(NEWEST, 10, undefined)).runs).toEqual([]);
   await store.record(key(5), recording(2));
   await removing;
   expect(await store.run('r')).toMatchObject({ steps: 1, batches: 1, last: { step: 5, loss: 2 } });
-  for (let step = 10; step < 1000; step++) await store.record(key(step), recording(1));
+  for (let step = 10; step < STEPS; step++) await store.record(key(step), recording(1));
   const unfinished = store.remove('r').catch(() => undefined);
   await store.close();
   await unfinished;
@@ -37,23 +40,6 @@ test('a removed run is gone at once, and what belongs to it by and by, also when
     expect(database.prepare(`SELECT count(*) AS n FROM ${table}`).get(), table).toEqual({ n: 0 });
   }
   database.close();
-});
-
-test('a step of many ranks takes each batch as quickly as the first', TIMED, async () => {
-  const store = new SqliteStore(':memory:');
-  const time = async (from: number): Promise<number> => {
-    const started = performance.now();
-    for (let k = from; k < from + 500; k++) await store.record(key(1, k >> 3, k & 7), recording(k));
-    return performance.now() - started;
-  };
-  await time(0);
-  const early = await time(500);
-  for (let k = 1000; k < 8000; k += 500) await time(k);
-  const late = await time(8000);
-  // A time that grows with the number of batches would be 16 times as long. The margin is for other work of the machine.
-  expect(late).toBeLessThan(5 * early + 100);
-  expect((await store.steps('r', ALL, 1))[0]).toMatchObject({ numerator: (8499 * 8500) / 2, ranks: 1063 });
-  await store.close();
 });
 
 test('a file that another keeps locked is a refusal that can be repeated, and soon', TIMED, async () => {

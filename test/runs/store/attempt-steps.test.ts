@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { findSpikes } from '../../../src/loss/spike.ts';
 import type { AttemptPage, AttemptQuery } from '../../../src/runs/attempt-steps.ts';
 import type { BatchKey } from '../../../src/runs/record.ts';
+import { shareOf } from '../../lists.ts';
 import { recording } from '../recordings.ts';
 import { openStore } from './open.ts';
 
@@ -45,7 +46,7 @@ test('in whatever order attempts come, each attempt has all of its steps, judged
         else expect([sampled[0], sampled.length]).toEqual([expected[0], expect.any(Number)]);
       }
     }),
-    { numRuns: 60 },
+    { numRuns: shareOf(60, 4) },
   );
 });
 

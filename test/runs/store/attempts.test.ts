@@ -4,6 +4,7 @@ import type { BatchKey, Outcome } from '../../../src/runs/record.ts';
 import { MOST_DROPPED } from '../../../src/runs/recording.ts';
 import { batchPages } from '../../../src/runs/store.ts';
 import type { RunStore } from '../../../src/runs/store.ts';
+import { shareOf } from '../../lists.ts';
 import { ALL, recording } from '../recordings.ts';
 import { makeHistory, openStore } from './open.ts';
 import { attemptRow, runRow, stepRow } from './rows.ts';
@@ -147,6 +148,6 @@ test('in whatever order attempts come, what is left is what the rule says, and t
         });
       }
     }),
-    { numRuns: 200 },
+    { numRuns: shareOf(200, 4) },
   );
 });

@@ -6,6 +6,7 @@ import { judgeStep } from '../../../src/runs/disagreement/judge-step.ts';
 import { readReruns } from '../../../src/runs/disagreement/reruns.ts';
 import type { PlaceInStep } from '../../../src/runs/batch-facts.ts';
 import type { BatchKey, KeyedRecording } from '../../../src/runs/record.ts';
+import { shareOf } from '../../lists.ts';
 import { recording } from '../recordings.ts';
 import { openStore } from './open.ts';
 import type { OpenedStore } from './open.ts';
@@ -57,7 +58,7 @@ test('the averages of a step do not depend on the order of its batches, and are 
       );
       expect(normalisation.mean_of_rank_means).toBeCloseTo(sum(ofRanks) / ofRanks.length, 9);
     }),
-    { numRuns: 40 },
+    { numRuns: shareOf(40, 4) },
   );
 });
 
@@ -100,7 +101,7 @@ test('pages of reruns follow one another, and hold each repeated batch once', as
       }
       expect(found).toEqual(expected.map(([place, own]) => [place, own.map(({ attempt }) => attempt)]));
     }),
-    { numRuns: 60 },
+    { numRuns: shareOf(60, 4) },
   );
 });
 

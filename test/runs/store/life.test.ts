@@ -6,6 +6,7 @@ import type { RunMetadata } from '../../../src/runs/record.ts';
 import type { RunPlace, RunQuery } from '../../../src/runs/run-query.ts';
 import type { RunStore } from '../../../src/runs/store.ts';
 import { wireSummary } from '../../../src/runs/wire.ts';
+import { shareOf } from '../../lists.ts';
 import { ALL, recording } from '../recordings.ts';
 import { openStore } from './open.ts';
 
@@ -156,7 +157,7 @@ describe('a list', () => {
           }
         },
       ),
-      { numRuns: 60 },
+      { numRuns: shareOf(60, 4) },
     );
   });
 });

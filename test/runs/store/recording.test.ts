@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { BatchKey } from '../../../src/runs/record.ts';
 import { batchPages } from '../../../src/runs/store.ts';
+import { shareOf } from '../../lists.ts';
 import { ALL, NEWEST, recording } from '../recordings.ts';
 import { makeHistory, openStore } from './open.ts';
 
@@ -47,7 +48,7 @@ test('the order in which batches come does not show in the bits of a step, nor i
       }
       expect(results[1]).toEqual(results[0]);
     }),
-    { numRuns: 50 },
+    { numRuns: shareOf(50, 4) },
   );
 });
 

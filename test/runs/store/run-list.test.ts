@@ -5,6 +5,7 @@ import { SORTS } from '../../../src/contract/runs.ts';
 import type { RunSort } from '../../../src/contract/runs.ts';
 import type { RunPlace, RunQuery } from '../../../src/runs/run-query.ts';
 import type { RunStore } from '../../../src/runs/store.ts';
+import { shareOf } from '../../lists.ts';
 import { NEWEST, recording } from '../recordings.ts';
 import { openStore } from './open.ts';
 
@@ -191,6 +192,6 @@ test('a search finds what the plain filter finds, in every order', async () => {
         for (const run of runs) await store.remove(run);
       },
     ),
-    { numRuns: 100 },
+    { numRuns: shareOf(100, 4) },
   );
 });

@@ -5,6 +5,7 @@ import type { KeyedRecording, Outcome, Scalars } from '../../../src/runs/record.
 import { MOST_SERIES } from '../../../src/runs/scalars.ts';
 import type { ScalarQuery } from '../../../src/runs/scalars.ts';
 import type { RunStore } from '../../../src/runs/store.ts';
+import { shareOf } from '../../lists.ts';
 import { recording } from '../recordings.ts';
 import { openStore } from './open.ts';
 
@@ -133,7 +134,7 @@ test('in whatever order and grouping items come, the same is kept', async () => 
       }
       expect(kept[1]).toEqual(kept[0]);
     }),
-    { numRuns: 60 },
+    { numRuns: shareOf(60, 4) },
   );
 });
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { findSpikes } from '../../../src/loss/spike.ts';
+import { shareOf } from '../../lists.ts';
 import { TIMED } from '../../timed.ts';
 import { ALL } from '../recordings.ts';
 import { makeHistory } from './open.ts';
@@ -32,6 +33,6 @@ test('each step of a curve is compared with the losses before it, alone and in a
       expect(alone.toReversed().map(({ spike }) => spike)).toEqual(spikes);
       expect(page.map(({ spike }) => spike)).toEqual(spikes);
     }),
-    { numRuns: 60 },
+    { numRuns: shareOf(60, 4) },
   );
 });

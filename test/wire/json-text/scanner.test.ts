@@ -5,6 +5,7 @@ import type { DType } from '../../../src/tensor/dtype.ts';
 import { JsonScanner } from '../../../src/wire/json-text/scanner.ts';
 import { NumberArray } from '../../../src/wire/json-text/number-array.ts';
 import { tensorFromValue } from '../../../src/wire/tensors/tensor-value.ts';
+import { shareOf } from '../../lists.ts';
 import { TIMED } from '../../timed.ts';
 
 const scan = (text: string): unknown => new JsonScanner(Buffer.from(text), 64).scan();
@@ -47,7 +48,7 @@ describe('a text', () => {
           expect(outcome(() => scan(text))).toEqual(outcome(() => JSON.parse(text)));
         },
       ),
-      { numRuns: 2000 },
+      { numRuns: shareOf(2000, 5) },
     );
   });
 

@@ -17,6 +17,7 @@ import { TENSOR_FIELDS, fieldNames } from '../../../src/wire/request-fields.ts';
 import { requireRequestField } from '../../../src/wire/request.ts';
 import { tensorFromValue } from '../../../src/wire/tensors/tensor-value.ts';
 import type { LossmeterError } from '../../../src/errors.ts';
+import { shareOf } from '../../lists.ts';
 import { readOperations } from '../../openapi-document.ts';
 
 const FIELDS = { tensors: BATCH_TENSORS, required: [], values: [...PAIR_FIELDS, ...VOCABULARY_FIELDS], options: [] };
@@ -129,7 +130,7 @@ describe('texts of requests', () => {
       fc.property(text, (given) => {
         expect(large(given)).toEqual(small(given));
       }),
-      { numRuns: 3000 },
+      { numRuns: shareOf(3000, 5) },
     );
   });
 });

@@ -45,7 +45,7 @@ const PLACES = {
   },
 } as const;
 
-const service = Service.start();
+const service = Service.shared();
 
 interface Outcome {
   name: string;
