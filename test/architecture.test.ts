@@ -78,7 +78,7 @@ const PLANTED = [
   ['src/engine/planted-14.ts', `export * from './planted-too.ts';\nexport const a = 1;\n`, 'no-circular'],
 ] as const;
 
-describe('a planted violation is seen', () => {
+describe('the import rules', () => {
   let status: number | null;
   let output = '';
 
@@ -93,16 +93,16 @@ describe('a planted violation is seen', () => {
   });
   afterAll(() => rmSync(tree, { recursive: true }));
 
-  test.each(PLANTED)('%s: %s', (path, _text, rule) => {
+  test.each(PLANTED)('see a planted violation: %s: %s', (path, _text, rule) => {
     expect(output).toContain(`error ${rule}: ${path} `);
   });
 
-  test('and no other', () => {
+  test('are kept by every other file: imports run one way', () => {
     const paths = output.matchAll(/error [\w-]+: (\S+)/g);
     expect([...paths].filter(([, path]) => !path!.includes('/planted-'))).toEqual([]);
   });
 
-  test('the check fails', () => {
+  test('fail the check', () => {
     expect(status).not.toBe(0);
   });
 });

@@ -14,9 +14,9 @@ export default defineConfig({
     provide: { lists: 'whole' },
     hookTimeout: 60_000,
     // Node.js itself loads the sources, as in production: one instance of each module. It also loads the record of
-    // replies and the shared service, because a process must have one instance of them.
+    // replies and the services of tests, because a process must have one instance of them.
     server: {
-      deps: { external: [/\/(src|routes|kernels|openapi|bench)\//, /\/test\/(replies\/record|shared-app)\.ts$/] },
+      deps: { external: [/\/(src|routes|kernels|openapi|bench)\//, /\/test\/(replies\/record|app)\.ts$/] },
     },
   },
 });

@@ -14,7 +14,7 @@ export function partOf<T>(list: readonly T[], n: number): readonly T[] {
   return IS_WHOLE ? list : list.filter((_, k) => k % n === 0);
 }
 
-/** The n-th part of a number of random inputs, or all. */
+/** The n-th part of a number of inputs, rounded up, or all. */
 export function shareOf(count: number, n: number): number {
   return IS_WHOLE ? count : Math.ceil(count / n);
 }

@@ -1,12 +1,11 @@
 /** A real service on a free port, for tests over HTTP. */
-import type { AddressInfo } from 'node:net';
 import { Packr, Unpackr } from 'msgpackr';
 import { afterAll, beforeAll } from 'vitest';
-import { buildApp } from '../src/app.ts';
-import { loadConfig } from '../src/environment.ts';
 import type { Config } from '../src/config.ts';
 import type { Evaluation } from '../src/contract/cross-entropy.ts';
-import { sharedUrl } from './shared-app.ts';
+import { listen, sharedUrl, testConfig } from './app.ts';
+
+export { testConfig };
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
@@ -35,11 +34,7 @@ export class Service {
     const service = new Service();
     let close: () => Promise<void>;
     beforeAll(async () => {
-      const app = await buildApp({ config: testConfig(config), logger: { level: 'error' } });
-      await app.listen({ host: '127.0.0.1', port: 0 });
-      const { port } = app.server.address() as AddressInfo;
-      service.#url = `http://127.0.0.1:${port}`;
-      close = () => app.close();
+      ({ url: service.#url, close } = await listen(testConfig(config)));
     });
     afterAll(() => close());
     return service;
@@ -47,12 +42,12 @@ export class Service {
 
   /**
    * Uses a service with the default configuration that other test files of the process use too. For tests that neither
-   * record runs nor count requests.
+   * list runs nor count requests, and whose runs have names of their own.
    */
   static shared(): Service {
     const service = new Service();
     beforeAll(async () => {
-      service.#url = await sharedUrl(testConfig());
+      service.#url = await sharedUrl();
     });
     return service;
   }
@@ -78,11 +73,6 @@ export class Service {
   async get(path: string): Promise<Response> {
     return fetch(this.#url + path);
   }
-}
-
-/** Default configuration with one worker, and the changes of a test. */
-export function testConfig(config: Partial<Config> = {}): Config {
-  return { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), port: 0, workers: 1, ...config };
 }
 
 export function encodeRequest(request: unknown, type: string): Uint8Array | string {

@@ -52,7 +52,7 @@ test('every file of tests belongs to one suite', async () => {
       globSync(settings!.include!, { cwd: ROOT, exclude: settings!.exclude ?? [] }),
     );
     for (const path of paths) {
-      const isRepeated = REPEATING.has(config) && path.endsWith('.test.ts');
+      const isRepeated = REPEATING.has(config) && counts.get(path)! > 0;
       if (!isRepeated) counts.set(path, (counts.get(path) ?? 0) + 1);
     }
   }

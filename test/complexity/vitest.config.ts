@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 import base from '../base.config.ts';
 
-/** Work and memory against size, measured on a service in its own process. `npm test` does not run these tests. */
+/**
+ * Work and memory against size, measured on a service in its own process, and on the store of the history. `npm test` does
+ * not run these tests.
+ */
 export default defineConfig({
   ...base,
   test: {

@@ -12,7 +12,7 @@ const INFER = '/v2/models/cross_entropy/infer';
 const RUN = '/v1/runs/limits';
 const BATCH = { logits: [[1, 2]], label: [0] };
 
-const service = Service.start();
+const service = Service.shared();
 const page = { path: 'docs/limits.md', text: read('docs/limits.md') };
 const bounds = new Map(readTable(page, 'bound | value').map(([bound, value]) => [bound!, value!]));
 

@@ -14,8 +14,8 @@ const ALONE = [
 ];
 
 /**
- * Tests that start the service and its commands as processes; `npm test` has none of them. Files run side by side on all
- * cores, then those of ALONE one after the other.
+ * Tests that start processes: the service, its commands and its builds. `npm test` has none of them. Files run side by
+ * side on all cores, then those of ALONE one after the other.
  */
 export default defineConfig({
   test: {

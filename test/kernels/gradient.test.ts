@@ -10,10 +10,10 @@ import { exactSum, gradient } from '../reference.ts';
 import { ROWS, decode, encode, seededRandom } from '../rows.ts';
 
 const VARIANTS: readonly Variant[] = ['strict', 'relaxed'];
-const CLASSES = partOf([...Array.from({ length: 20 }, (_, k) => k + 1), 31, 32, 33, 255, 256, 257, 1000, 1025], 4);
+const CLASSES = partOf([...Array.from({ length: 20 }, (_, k) => k + 1), 31, 32, 33, 255, 256, 257, 1000, 1025], 5);
 
 /** Numbers of classes around the lengths of vectors and tiles. */
-const FEWER_CLASSES = partOf([1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 257], 4);
+const FEWER_CLASSES = partOf([1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 257], 3);
 
 /** Error bound of an element, relative to the largest element of the row. */
 const BOUND = { float16: 2e-6, bfloat16: 2e-6, float32: 2e-6, float64: 1e-12 } as const;

@@ -78,7 +78,7 @@ function bitsOf(evaluation: Evaluation): unknown {
   };
 }
 
-describe.each(partOf(FLOAT_DTYPES, 2))('the bits of a %s batch', (dtype) => {
+describe.each(partOf(FLOAT_DTYPES, 3))('the bits of a %s batch', (dtype) => {
   const ROW_COUNT = 97;
   const CLASSES = 331;
   const body = makeBody(dtype, ROW_COUNT, CLASSES);

@@ -6,7 +6,7 @@ export default defineConfig({
   ...base,
   test: {
     ...base.test,
-    include: ['test/runs/store/*.test.ts', 'test/jobs/store.test.ts', 'test/postgres/**/*.postgres.ts'],
+    include: ['test/runs/store/*.{test,grid}.ts', 'test/jobs/store.test.ts', 'test/postgres/**/*.postgres.ts'],
     globalSetup: ['test/postgres/setup.ts'],
     reporters: ['default', ['junit', { outputFile: 'test-results/postgres.xml' }]],
   },

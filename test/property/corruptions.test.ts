@@ -181,6 +181,6 @@ test('every corruption is found, with exact counts and the exact first place', {
       );
       expect(diagnostics).toMatchObject(findByLoop(batch));
     }),
-    { numRuns: shareOf(500, 12) },
+    { numRuns: shareOf(500, 16) },
   );
 });

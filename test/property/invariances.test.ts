@@ -7,7 +7,7 @@ import { batches, batchesOf, elements, evaluate, evaluateBatch, inline, onWorker
 import type { Batch } from './batches.ts';
 
 /** Random batches of each property. */
-const RUNS = { numRuns: shareOf(100, 5) };
+const RUNS = { numRuns: shareOf(100, 8) };
 
 const perToken = (evaluation: Evaluation): Float64Array => elements(evaluation, 'per_token_loss');
 

@@ -181,16 +181,16 @@ const ZSTD_HEAD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x00]);
 const ENDLESS: [what: string, encoding: string, head: Buffer, endless: Buffer][] = [
   ['empty members of gzip', 'gzip', Buffer.alloc(0), gzipSync('')],
   ['empty blocks of gzip', 'gzip', gzipSync('').subarray(0, 10), EMPTY_BLOCK],
-  ['empty blocks of deflate', 'deflate', ZLIB_HEAD, EMPTY_BLOCK],
-  ['skippable frames of zstd', 'zstd', Buffer.alloc(0), skippable(65_536)],
-  ['a skippable frame of zstd', 'zstd', skippable(0xffff).fill(0xff, 4, 8), Buffer.alloc(1000)],
   ['empty frames of zstd', 'zstd', Buffer.alloc(0), zstdCompressSync('')],
+  ['skippable frames of zstd', 'zstd', Buffer.alloc(0), skippable(65_536)],
+  ['empty blocks of deflate', 'deflate', ZLIB_HEAD, EMPTY_BLOCK],
   ['empty blocks of zstd', 'zstd', ZSTD_HEAD, Buffer.alloc(3)],
   ['white space', 'identity', Buffer.alloc(0), Buffer.from(' ')],
   ['white space in gzip', 'gzip', gzipSync('').subarray(0, 10), Buffer.from([0, 1, 0, 0xfe, 0xff, 0x20])],
+  ['a skippable frame of zstd', 'zstd', skippable(0xffff).fill(0xff, 4, 8), Buffer.alloc(1000)],
 ];
 
-describe.each(partOf(ENDLESS, 3))('%s without end, and without Content-Length', (_what, encoding, head, endless) => {
+describe.each(partOf(ENDLESS, 2))('%s without end, and without Content-Length', (_what, encoding, head, endless) => {
   test('are refused by the bytes that came', async () => {
     const piece = Buffer.concat(Array.from({ length: Math.ceil(65_536 / endless.byteLength) }, () => endless));
     let sent = 0;

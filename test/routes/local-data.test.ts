@@ -94,7 +94,7 @@ beforeAll(() => {
   }
 });
 
-describe.each(partOf(FLOAT_DTYPES, 2))('%s logits of a file', (dtype) => {
+describe.each(partOf(FLOAT_DTYPES, 3))('%s logits of a file', (dtype) => {
   test.each([JSON_TYPE, MSGPACK])('have the bits of posted ones, named in %s', async (type) => {
     const options = LOSS_OPTIONS;
     const posted = await service.post(

@@ -436,8 +436,9 @@ test('a comparison is counted, with its tokens as rows', async () => {
   expect((await rowsOf()) - before).toBe(OLD.length);
 });
 
-test('a million tokens leave the main thread to others', async () => {
-  const count = shareOf(1_000_000, 4);
+const count = shareOf(1_000_000, 4);
+
+test(`${count} tokens leave the main thread to others`, async () => {
   const old = {
     dtype: 'float32',
     shape: [count],
@@ -450,5 +451,5 @@ test('a million tokens leave the main thread to others', async () => {
   })();
   expect((await long).status).toBe(200);
   await others;
-  expect(answered).toBeGreaterThan(20);
+  expect(answered).toBeGreaterThan(count / 50_000);
 });

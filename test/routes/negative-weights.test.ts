@@ -5,7 +5,7 @@ import { MSGPACK, Service } from '../service.ts';
 import type { Answer } from '../service.ts';
 import { close, rowsOf } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 const LOGITS = [
   [0.5, 1, -1, 0.25],

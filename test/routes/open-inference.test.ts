@@ -12,7 +12,7 @@ import type { RawAnswer } from '../raw-http.ts';
 import { lse, nll } from '../reference.ts';
 import { Service } from '../service.ts';
 
-const service = Service.start();
+const service = Service.shared();
 /** Service whose memory limits are too small for inputs that must be buffered. */
 const tight = Service.start({ maxBytesInFlight: 2 ** 20, maxJsonBytes: 4096, workers: 2 });
 

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest';
 import { pack } from 'msgpackr';
 import { gzipSync } from 'node:zlib';
 import { MOST_BULK_BYTES, MOST_ITEMS, MOST_SCALARS_OF_ALL } from '../../src/contract/bulk.ts';
-import { shareOf } from '../lists.ts';
 import { Service } from '../service.ts';
 
 const service = Service.start();
@@ -67,9 +66,7 @@ const wordToNumber = (value: unknown): unknown =>
   value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? Number(value) : value;
 
 test('every scalar of a large body is recorded, whatever the format', async () => {
-  const scalars = Object.fromEntries(
-    Array.from({ length: shareOf(3000, 3) }, (_, k) => [`${'x'.repeat(100)}/${k}`, k]),
-  );
+  const scalars = Object.fromEntries(Array.from({ length: 3000 }, (_, k) => [`${'x'.repeat(100)}/${k}`, k]));
   const item = { step: 1, numerator: 1, denominator: 1, scalars };
   const { step, ...pair } = item;
   await send('many-lines', JSON.stringify(item), LINES);

@@ -7,7 +7,7 @@ import { encode, seededRandom } from '../rows.ts';
 import { JSON_TYPE, MSGPACK, Service } from '../service.ts';
 import { close, numbers } from './known-batch.ts';
 
-const service = Service.start();
+const service = Service.shared();
 
 const random = seededRandom(8);
 const [B, C, L] = [3, 4, 5];

@@ -17,7 +17,7 @@ describe.each(FILES)('%s.json', (file) => {
 
   test('has vectors', () => expect(vectors.length).toBeGreaterThan(5));
 
-  test.each(partOf(vectors, 3).map((vector) => [vector.name, vector] as const))('%s', async (_name, vector) => {
+  test.each(partOf(vectors, 5).map((vector) => [vector.name, vector] as const))('%s', async (_name, vector) => {
     const { dtype, expected } = vector;
     const outputs = outputsOf(vector);
     const { status, body } = await service.post(requestOf(vector), { type: MSGPACK, headers: { accept: MSGPACK } });

@@ -152,7 +152,7 @@ describe.each(FORMATS)('$name', ({ numpyArrays, exactIntegers, nameless = [], ..
     Object.values(batch).every((value) => !isTensor(value) || !nameless.includes(value.dtype)),
   );
 
-  test.each(partOf([7, 1, 2, 2 ** 20, 3, 64], 3))(
+  test.each(partOf([7, 1, 2, 3, 64, 2 ** 20], 6))(
     'reads every dtype, shape and order of fields in chunks of %i bytes',
     async (chunkBytes) => {
       for (const batch of exactIntegers ? [...named, EXTREMES] : named) {
@@ -167,7 +167,7 @@ describe.each(FORMATS)('$name', ({ numpyArrays, exactIntegers, nameless = [], ..
   test('reads a body that is cut in two, wherever that is', async () => {
     for (const order of ORDERS) {
       const { codec, body } = format.encode(FULL, order);
-      for (const at of partOf(Array.from(body.keys()), 7).slice(1)) {
+      for (const at of partOf(Array.from(body.keys()), 13).slice(1)) {
         const halves = [body.subarray(0, at), body.subarray(at)];
         expect(fieldsOf(await decode(codec, halves, body.byteLength))).toEqual(expected(FULL));
       }
@@ -177,7 +177,7 @@ describe.each(FORMATS)('$name', ({ numpyArrays, exactIntegers, nameless = [], ..
   test('refuses a body that ends early, wherever that is, and gives held bytes back', async () => {
     for (const order of ORDERS) {
       const { codec, body } = format.encode(FULL, order);
-      for (const at of partOf(Array.from(body.keys()), 7)) {
+      for (const at of partOf(Array.from(body.keys()), 13)) {
         const heldBytes = new HeldBytes(2 ** 20);
         const held = heldBytes.open();
         await expect(read(codec, [body.subarray(0, at)], contextWith({ held }))).rejects.toMatchObject({

@@ -1,3 +1,4 @@
+/** Time of a recording against the number of batches of its step. */
 import { expect, test } from 'vitest';
 import type { BatchKey } from '../../../src/runs/record.ts';
 import { SqliteStore } from '../../../src/runs/sqlite/store.ts';

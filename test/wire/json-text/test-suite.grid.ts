@@ -45,7 +45,7 @@ const PLACES = {
   },
 } as const;
 
-const service = Service.shared();
+const service = Service.start();
 
 interface Outcome {
   name: string;

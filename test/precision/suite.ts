@@ -24,27 +24,27 @@ const TYPES = {
   safetensors: 'application/vnd.safetensors',
 };
 
-const { PRECISION_SEED = String(Math.floor(Math.random() * 2 ** 31)), PRECISION_REQUESTS = '5000' } = process.env;
-const [seed, requests] = [Number(PRECISION_SEED), Number(PRECISION_REQUESTS)];
+/** Defines tests over the requests of a seed. Their names contain the seed. */
+export function testPrecision({ seed, requests }: { seed: number; requests: number }): void {
+  const services = {
+    strict: Service.start({ kernel: 'strict' }),
+    relaxed: Service.start({ kernel: 'relaxed' }),
+  };
+  const starts = Array.from({ length: Math.ceil(requests / PER_TEST) }, (_, k) => k * PER_TEST);
 
-const services = {
-  strict: Service.start({ kernel: 'strict' }),
-  relaxed: Service.start({ kernel: 'relaxed' }),
-};
-const starts = Array.from({ length: Math.ceil(requests / PER_TEST) }, (_, k) => k * PER_TEST);
-
-test.each(starts)(`keep their promises: seed ${seed}, from request %i`, async (from) => {
-  const violations: string[] = [];
-  let count = 0;
-  for (let index = from; index < Math.min(requests, from + PER_TEST); index++) {
-    const request = makeRequest(seed, index);
-    const received = await evaluate(request, services[request.variant]);
-    const found = violationsOf(request, exactAnswer(request), received);
-    count += found.length;
-    violations.push(...found.slice(0, SHOWN_OF_REQUEST).map((line) => `${request.name}: ${line}`));
-  }
-  expect(violations.slice(0, SHOWN), `${count} values are off`).toEqual([]);
-});
+  test.each(starts)(`keep their promises: seed ${seed}, from request %i`, async (from) => {
+    const violations: string[] = [];
+    let count = 0;
+    for (let index = from; index < Math.min(requests, from + PER_TEST); index++) {
+      const request = makeRequest(seed, index);
+      const received = await evaluate(request, services[request.variant]);
+      const found = violationsOf(request, exactAnswer(request), received);
+      count += found.length;
+      violations.push(...found.slice(0, SHOWN_OF_REQUEST).map((line) => `${request.name}: ${line}`));
+    }
+    expect(violations.slice(0, SHOWN), `${count} values are off`).toEqual([]);
+  });
+}
 
 async function evaluate(request: PrecisionRequest, service: Service): Promise<Received> {
   const { dtype, options, shardEnds } = request;

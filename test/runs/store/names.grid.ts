@@ -3,7 +3,6 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { buildApp } from '../../../src/app.ts';
-import { partOf, shareOf } from '../../lists.ts';
 import { testConfig } from '../../service.ts';
 import { NAMES, runName } from '../names.ts';
 import { makeHistory } from './open.ts';
@@ -67,8 +66,8 @@ test('runs of any names are recorded, listed, read, exported and deleted', { tim
     }
     expect(await listAll()).toEqual([]);
   };
-  await check([...partOf(NAMES, 4)]);
-  await fc.assert(fc.asyncProperty(names, check), { numRuns: shareOf(40, 8) });
+  await check(NAMES);
+  await fc.assert(fc.asyncProperty(names, check), { numRuns: 40 });
 });
 
 test('what is no name is refused with its reason, before anything is written', async () => {
