@@ -15,6 +15,7 @@ export function testConfig(config: Partial<Config> = {}): Config {
   return { ...loadConfig({ LOSSMETER_STORE: ':memory:' }), port: 0, workers: 1, ...config };
 }
 
+/** Starts a service. */
 export async function listen(config: Config): Promise<Listening> {
   const app = await buildApp({ config, logger: { level: 'error' } });
   await app.listen({ host: '127.0.0.1', port: 0 });

@@ -11,8 +11,8 @@ export default defineConfig({
   test: {
     setupFiles: ['test/replies/setup.ts'],
     testTimeout: 60_000,
-    provide: { lists: 'whole' },
     hookTimeout: 60_000,
+    provide: { lists: 'whole' },
     // Node.js itself loads the sources, as in production: one instance of each module. It also loads the record of
     // replies and the services of tests, because a process must have one instance of them.
     server: {

@@ -110,7 +110,7 @@ describe('with a service of its own', () => {
     expect(app.openConnections()).toBe(2);
   });
 
-  test('an address that the machine has not is left out, and one that is taken is an error', async () => {
+  test('an address of another machine is skipped, and an address in use is an error', async () => {
     app = await buildApp({ config: testConfig() });
     await listenAt(app, ['127.0.0.1', '192.0.2.1'], 0);
     ({ port } = app.server.address() as AddressInfo);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Variant } from '../../kernels/instance.ts';
-import { partOf } from '../lists.ts';
 import { Kernel } from '../../kernels/kernel.ts';
+import { partOf } from '../lists.ts';
 import { ExactPair } from './exact-divergence.ts';
 import { toNumber } from './fixed-point.ts';
 import { FINITE, WITH_NEG_INF, blockOf, makePairs, roundedPairs } from './pair-rows.ts';

@@ -1,13 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { shareOf } from '../lists.ts';
 import { exactSum, nll } from '../reference.ts';
 import { decode, encode } from '../rows.ts';
-import { batches, elements, evaluateBatch } from './batches.ts';
+import { RUNS, batches, elements, evaluateBatch } from './batches.ts';
 import type { Evaluation } from '../../src/contract/cross-entropy.ts';
-
-/** Random batches of each property. */
-const RUNS = { numRuns: shareOf(100, 8) };
 
 const perToken = (evaluation: Evaluation): Float64Array => elements(evaluation, 'per_token_loss');
 

@@ -12,6 +12,7 @@ import { msgpackCodec } from '../../src/wire/msgpack/codec.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
 import type { KernelDType } from '../../src/tensor/dtype.ts';
 import { elementsOf } from '../../src/tensor/tensor.ts';
+import { shareOf } from '../lists.ts';
 import { decode, encode } from '../rows.ts';
 
 export const LIMITS = {
@@ -65,6 +66,9 @@ const any = fc.oneof(
 
 /** Small batches that may contain every kind of value. */
 export const batches = batchesOf(any);
+
+/** Number of random batches of a property. */
+export const RUNS = { numRuns: shareOf(100, 8) };
 
 /** Evaluates a request of tensors, with its fields in the given order. */
 export async function evaluate(request: object, evaluator: Evaluator = inline): Promise<Evaluation> {

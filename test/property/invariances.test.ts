@@ -2,12 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Evaluation } from '../../src/contract/cross-entropy.ts';
 import { KERNEL_DTYPES } from '../../src/tensor/dtype.ts';
-import { shareOf } from '../lists.ts';
-import { batches, batchesOf, elements, evaluate, evaluateBatch, inline, onWorkers, tensor } from './batches.ts';
+import { RUNS, batches, batchesOf, elements, evaluate, evaluateBatch, inline, onWorkers, tensor } from './batches.ts';
 import type { Batch } from './batches.ts';
-
-/** Random batches of each property. */
-const RUNS = { numRuns: shareOf(100, 8) };
 
 const perToken = (evaluation: Evaluation): Float64Array => elements(evaluation, 'per_token_loss');
 

@@ -12,7 +12,6 @@ const dataDir = join(parent, 'data');
 mkdirSync(dataDir);
 writeFiles(join(dataDir, 'eval'), 9, { seed: 3 });
 cpSync(join(dataDir, 'eval'), join(dataDir, 'other'), { recursive: true });
-writeFiles(join(dataDir, 'bad'), 6, { seed: 5, bad: Number.NaN });
 afterAll(() => rmSync(parent, { recursive: true }));
 
 const service = Service.start({ dataDir, maxJobFiles: 30, maxJobTasks: 40 });

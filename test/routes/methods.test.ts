@@ -44,21 +44,20 @@ describe.each(Object.entries(paths))('%s', (template, operations) => {
   const known = new Set(Object.keys(operations).map((method) => method.toUpperCase()));
   const allowed = METHODS.filter((method) => known.has(method) || (method === 'HEAD' && known.has('GET')));
 
-  test.each([...METHODS.filter((method) => !allowed.includes(method)).entries()])(
-    '%i: has no %s, and names the methods that it has',
-    async (k, method) => {
-      const targets = [path, `${path}/`, `${path}?x=1`];
-      for (const target of k === 0 ? targets : partOf(targets, 3)) {
-        const { status, allow, type, body } = await send(method, target);
-        expect([status, allow], target).toEqual([405, allowed.join(', ')]);
-        const isProtocol = path.startsWith('/v2');
-        expect(type).toBe(isProtocol ? 'application/json' : 'application/problem+json');
-        if (method === 'HEAD') continue;
-        expect(JSON.parse(body)).toMatchObject({ code: 'method_not_allowed' });
-        if (isProtocol) expect(JSON.parse(body)).toMatchObject({ error: expect.stringContaining(method) as string });
-      }
-    },
-  );
+  const missing = METHODS.filter((method) => !allowed.includes(method));
+  const targets = [path, `${path}/`, `${path}?x=1`];
+
+  test.each(missing)('has no %s, and names the methods that it has', async (method) => {
+    for (const target of method === missing[0] ? targets : partOf(targets, 3)) {
+      const { status, allow, type, body } = await send(method, target);
+      expect([status, allow], target).toEqual([405, allowed.join(', ')]);
+      const isProtocol = path.startsWith('/v2');
+      expect(type).toBe(isProtocol ? 'application/json' : 'application/problem+json');
+      if (method === 'HEAD') continue;
+      expect(JSON.parse(body)).toMatchObject({ code: 'method_not_allowed' });
+      if (isProtocol) expect(JSON.parse(body)).toMatchObject({ error: expect.stringContaining(method) as string });
+    }
+  });
 });
 
 test.each(['/v1/runs/x/nothing', '/v1', '/v3', '/v1/runs/x/steps/1/ranks'])('there is no %s', async (path) => {

@@ -1,4 +1,4 @@
-/** As many frames of zstd as a body may have, and more. */
+/** Limit of the zstd frames of a body. */
 import { zstdCompressSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { encodeRequest, JSON_TYPE, Service } from '../service.ts';

@@ -64,7 +64,9 @@ describe('a page', () => {
     for (const run of ['a', 'b']) await store.unlink(run);
     const { runs: first, next, counts } = await reading;
     const { runs: second } = await store.runs(query, 3, next);
-    expect([...first, ...second].map(({ run }) => run)).toEqual(['c', 'd', 'e', 'f']);
+    const pages = [first, second].map((page) => page.map(({ run }) => run).join(' '));
+    // Whether the first page still reads the removed runs depends on when the store gives way.
+    expect(['c d, e f', 'c d e, f']).toContain(pages.join(', '));
     expect(counts!.total).toBe(4);
   });
 });

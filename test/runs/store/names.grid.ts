@@ -1,19 +1,15 @@
 /** Names of runs over HTTP, on the store of the suite. */
-import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { buildApp } from '../../../src/app.ts';
-import { testConfig } from '../../service.ts';
+import { listen, testConfig } from '../../app.ts';
 import { NAMES, runName } from '../names.ts';
 import { makeHistory } from './open.ts';
 
 async function startService(): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
   const { place } = await makeHistory();
-  const app = await buildApp({ config: testConfig({ store: place }), logger: { level: 'error' } });
-  onTestFinished(() => app.close());
-  await app.listen({ host: '127.0.0.1', port: 0 });
-  const { port } = app.server.address() as AddressInfo;
-  return (path, init) => fetch(`http://127.0.0.1:${port}/v1/runs${path}`, init);
+  const { url, close } = await listen(testConfig({ store: place }));
+  onTestFinished(close);
+  return (path, init) => fetch(`${url}/v1/runs${path}`, init);
 }
 
 const pathOf = (run: string): string => `/${encodeURIComponent(run)}`;
